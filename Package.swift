@@ -1,0 +1,46 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Three layers, one direction: wire -> decisions -> kernel. GREBonding and Addresses are pure (Swift standard
+// library only); the dependencies below enforce it.
+let swiftSettings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+let package = Package(
+    name: "spillway",
+    products: [
+        .executable(name: "spillway", targets: ["spillway"]),
+        .library(name: "NetlinkKit", targets: ["NetlinkKit"]),
+        .library(name: "NFTables", targets: ["NFTables"]),
+        .library(name: "GREBonding", targets: ["GREBonding"]),
+    ],
+    targets: [
+        .systemLibrary(name: "CLibmnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
+        .systemLibrary(name: "CLibnftnl", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev"])]),
+        .target(name: "CLinux"),
+        .target(name: "CTOML"),
+        .target(name: "Addresses", swiftSettings: swiftSettings),
+        .target(name: "GREBonding", dependencies: ["Addresses"], swiftSettings: swiftSettings),
+        .target(name: "NetlinkKit", dependencies: ["Addresses", "CLibmnl", "CLinux"], swiftSettings: swiftSettings),
+        .target(
+            name: "NFTables", dependencies: ["Addresses", "NetlinkKit", "CLibmnl", "CLibnftnl", "CLinux"],
+            swiftSettings: swiftSettings),
+        .target(
+            name: "Controller",
+            dependencies: ["Addresses", "GREBonding", "NetlinkKit", "NFTables", "CLinux", "CTOML"],
+            swiftSettings: swiftSettings),
+        .executableTarget(name: "spillway", dependencies: ["Controller"], swiftSettings: swiftSettings),
+        .testTarget(name: "AddressesTests", dependencies: ["Addresses"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "GREBondingTests", dependencies: ["GREBonding"], resources: [.copy("Vectors")],
+            swiftSettings: swiftSettings),
+        .testTarget(name: "NetlinkKitTests", dependencies: ["NetlinkKit"], swiftSettings: swiftSettings),
+        .testTarget(name: "NFTablesTests", dependencies: ["NFTables"], swiftSettings: swiftSettings),
+        .testTarget(name: "ControllerTests", dependencies: ["Controller"], swiftSettings: swiftSettings),
+    ],
+    cxxLanguageStandard: .cxx17
+)
