@@ -38,7 +38,8 @@ let package = Package(
         .testTarget(
             name: "GREBondingTests", dependencies: ["GREBonding"], resources: [.copy("Vectors")],
             swiftSettings: swiftSettings),
-        .testTarget(name: "NetlinkKitTests", dependencies: ["NetlinkKit"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "NetlinkKitTests", dependencies: ["Addresses", "NetlinkKit", "CLinux"], swiftSettings: swiftSettings),
         .testTarget(name: "NFTablesTests", dependencies: ["NFTables"], swiftSettings: swiftSettings),
         .testTarget(name: "ControllerTests", dependencies: ["Controller"], swiftSettings: swiftSettings),
     ],
