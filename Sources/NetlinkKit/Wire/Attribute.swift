@@ -30,6 +30,12 @@ public struct Nest<Space, Child>: Sendable {
         self.name = name
         self.flagged = flagged
     }
+
+    /// For numbers that C declares in a named enumeration.
+    public init<Number: RawRepresentable>(_ type: Number, _ name: String, flagged: Bool = true)
+    where Number.RawValue: BinaryInteger {
+        self.init(type.rawValue, name, flagged: flagged)
+    }
 }
 
 /// A value that has a form as an attribute's payload.
