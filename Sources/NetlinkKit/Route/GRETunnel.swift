@@ -50,6 +50,11 @@ public struct TunnelEncapsulation: Hashable, Sendable {
 
     init(_ attributes: borrowing AttributeReader<GRESpace>) {
         kind = attributes.get(GRESpace.encapType).flatMap(Kind.init) ?? .none
+        guard kind != .none else {
+            // Some tools set flags although there is no encapsulation; they mean nothing then.
+            self = .none
+            return
+        }
         flags = attributes.get(GRESpace.encapFlags) ?? 0
         sourcePort = attributes.get(GRESpace.encapSourcePort) ?? 0
         destinationPort = attributes.get(GRESpace.encapDestinationPort) ?? 0

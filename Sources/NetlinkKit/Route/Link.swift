@@ -61,7 +61,7 @@ extension Link {
         mtu = attributes.get(LinkSpace.mtu) ?? 0
         operationalState = attributes.get(LinkSpace.operState).flatMap(OperationalState.init) ?? .unknown
         carrier = attributes.get(LinkSpace.carrier) != 0
-        alias = attributes.get(LinkSpace.alias)
+        alias = attributes.get(LinkSpace.alias)?.text
         txQueueLength = attributes.get(LinkSpace.txQueueLength) ?? 0
         address = attributes.get(LinkSpace.address) ?? []
         group = attributes.get(LinkSpace.group) ?? 0

@@ -10,7 +10,7 @@ enum LinkSpace {
     static let master = Attribute<LinkSpace, UInt32>(IFLA_MASTER, "IFLA_MASTER")
     static let txQueueLength = Attribute<LinkSpace, UInt32>(IFLA_TXQLEN, "IFLA_TXQLEN")
     static let operState = Attribute<LinkSpace, UInt8>(IFLA_OPERSTATE, "IFLA_OPERSTATE")
-    static let alias = Attribute<LinkSpace, String>(IFLA_IFALIAS, "IFLA_IFALIAS")
+    static let alias = Attribute<LinkSpace, UnterminatedString>(IFLA_IFALIAS, "IFLA_IFALIAS")
     static let group = Attribute<LinkSpace, UInt32>(IFLA_GROUP, "IFLA_GROUP")
     static let carrier = Attribute<LinkSpace, UInt8>(IFLA_CARRIER, "IFLA_CARRIER")
     static let namespaceDescriptor = Attribute<LinkSpace, UInt32>(IFLA_NET_NS_FD, "IFLA_NET_NS_FD")

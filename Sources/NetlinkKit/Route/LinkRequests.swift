@@ -55,7 +55,7 @@ extension Link {
         ) {
             $0.put(LinkSpace.name, ifPresent: link.name)
             writeCommon(settings, &$0)
-            $0.put(LinkSpace.alias, ifPresent: settings.alias)
+            $0.put(LinkSpace.alias, ifPresent: settings.alias.map(UnterminatedString.init))
             $0.nest(LinkSpace.info) { settings.kind.write(&$0) }
         }
     }
@@ -75,7 +75,7 @@ extension Link {
 
     /// - Parameter alias: at most 255 bytes; empty removes it
     public static func setAlias(_ link: LinkReference, _ alias: String) -> Request {
-        set(link, "set the alias of", link.header) { $0.put(LinkSpace.alias, alias) }
+        set(link, "set the alias of", link.header) { $0.put(LinkSpace.alias, UnterminatedString(alias)) }
     }
 
     /// - Parameter mtu: bytes

@@ -110,6 +110,20 @@ extension String: AttributeValue {
     }
 }
 
+/// A string without a terminating zero byte, for the few attributes whose longest value leaves no room for one.
+struct UnterminatedString: AttributeValue {
+    var text: String
+
+    init(_ text: String) { self.text = text }
+
+    func append(to bytes: inout [UInt8]) { bytes.append(contentsOf: text.utf8) }
+
+    init?(payload: RawSpan) {
+        guard let text = String(payload: payload) else { return nil }
+        self.text = text
+    }
+}
+
 extension [UInt8]: AttributeValue {
     public func append(to bytes: inout [UInt8]) { bytes.append(contentsOf: self) }
 
