@@ -11,6 +11,7 @@
 
 #include <linux/fib_rules.h>
 #include <linux/filter.h>
+#include <linux/gen_stats.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/if_packet.h>

@@ -1,0 +1,51 @@
+import CLinux
+
+extension Qdisc {
+    /// One that exists already at this place is an error (`EEXIST`).
+    public func add() -> Request { request("create", RTM_NEWQDISC, [.create, .exclusive]) }
+
+    /// Makes it in place of what is there, or changes it when it is of the same kind.
+    public func replace() -> Request { request("replace", RTM_NEWQDISC, [.create, .replace]) }
+
+    /// Its classes and filters go with it.
+    public func delete() -> Request { request("delete", RTM_DELQDISC, []) }
+
+    private func request(_ verb: String, _ type: Int, _ flags: MessageFlags) -> Request {
+        var header = tcmsg()
+        header.tcm_ifindex = Int32(bitPattern: link)
+        header.tcm_parent = parent.rawValue
+        header.tcm_handle = handle.rawValue
+        return Request(
+            Operation(verb, "qdisc \(kind.name) at \(parent) on link \(link)"), type: UInt16(type), flags: flags,
+            header: header, TrafficSpace.self
+        ) {
+            guard type == RTM_NEWQDISC else { return }
+            $0.put(TrafficSpace.kind, kind.name)
+            switch kind {
+            case .clsact, .other: break
+            case .fqCoDel(let options): $0.nest(TrafficSpace.fqCoDel) { options.write(&$0) }
+            case .tbf(let options): $0.nest(TrafficSpace.tbf) { options.write(&$0) }
+            case .htb(let defaultClass):
+                $0.nest(TrafficSpace.htb) {
+                    var global = tc_htb_glob()
+                    global.version = 3
+                    global.rate2quantum = 10
+                    global.defcls = UInt32(defaultClass)
+                    $0.put(HTBSpace.global, global)
+                }
+            }
+        }
+    }
+}
+
+extension Exchange {
+    /// - Parameter link: nil lists those of all devices
+    public func qdiscs(link: UInt32? = nil) throws(KernelError) -> [ObservedQdisc] {
+        var header = tcmsg()
+        header.tcm_ifindex = Int32(bitPattern: link ?? 0)
+        let request = Request(
+            Operation("list", "qdiscs"), type: UInt16(RTM_GETQDISC), flags: .dump, header: header, TrafficSpace.self
+        ) { _ in }
+        return try dump(request) { ObservedQdisc($0) }.filter { link == nil || $0.qdisc.link == link }
+    }
+}
