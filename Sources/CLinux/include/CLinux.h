@@ -35,3 +35,7 @@
 enum { CLINUX_NEW_NETWORK = 0x40000000 };
 int clinux_unshare(int flags);
 int clinux_setns(int descriptor, int type);
+
+// Receives up to 64 datagrams without waiting, the i-th to buffer + i * slot, and sets lengths[i]: -1 when the datagram
+// was longer than its slot or did not come from the kernel. Returns how many came, or -1 (errno).
+int clinux_receive_many(int descriptor, void *buffer, size_t slot, unsigned int count, int *lengths);

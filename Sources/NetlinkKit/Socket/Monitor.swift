@@ -1,0 +1,120 @@
+import CLinux
+import Glibc
+
+/// A change in the kernel that nobody on this socket asked for.
+public enum KernelEvent: Hashable, Sendable {
+    case newLink(Link)
+    case deletedLink(Link)
+    case newAddress(ObservedAddress)
+    case deletedAddress(ObservedAddress)
+    case newRoute(Route)
+    case deletedRoute(Route)
+    case newRule(Rule)
+    case deletedRule(Rule)
+    case newNeighbour(Neighbour)
+    case deletedNeighbour(Neighbour)
+    case newQdisc(ObservedQdisc)
+    case deletedQdisc(ObservedQdisc)
+    case newFilter(ObservedFilter)
+    case deletedFilter(ObservedFilter)
+    case newActions([ObservedAction])
+    case deletedActions([ObservedAction])
+    /// Events were lost: everything must be read again.
+    case overrun
+}
+
+/// Watches the kernel's objects change. For an event loop: wait until ``descriptor`` is readable, then ``receive()``.
+public final class Monitor {
+    public enum Group: UInt32, Sendable, CaseIterable {
+        case link = 1
+        case neighbour = 3
+        /// Queueing disciplines, filters and actions.
+        case traffic = 4
+        case ipv4Address = 5
+        case ipv4Route = 7
+        case ipv4Rule = 8
+        case ipv6Address = 9
+        case ipv6Route = 11
+        case ipv6Rule = 19
+    }
+
+    private let transport: any NetlinkTransport
+    /// For epoll.
+    public let descriptor: Int32
+    private let buffer: UnsafeMutableRawBufferPointer
+    /// How often events were lost.
+    public private(set) var overruns: UInt64 = 0
+
+    public convenience init(_ groups: [Group]) throws(KernelError) {
+        let socket = try NetlinkSocket(.route)
+        for group in groups { try socket.join(group.rawValue) }
+        self.init(socket, descriptor: socket.descriptor)
+    }
+
+    init(_ transport: any NetlinkTransport, descriptor: Int32) {
+        self.transport = transport
+        self.descriptor = descriptor
+        buffer = .allocate(byteCount: 64 << 10, alignment: 16)
+    }
+
+    deinit { buffer.deallocate() }
+
+    /// The events that have arrived, in order, without waiting; at most about `limit`.
+    public func receive(limit: Int = 4096) throws(KernelError) -> [KernelEvent] {
+        var events: [KernelEvent] = []
+        while events.count < limit {
+            let datagram: Datagram
+            do throws(Errno) {
+                datagram = try transport.receive(into: buffer, timeout: 0)
+            } catch where error == .wouldBlock {
+                return events
+            } catch where error == .noBuffers {
+                overrun(&events)
+                continue
+            } catch {
+                throw .socket(Operation("watch", "kernel objects"), error)
+            }
+            if datagram.sender != 0 { continue }
+            if datagram.truncated { overrun(&events) }
+            let span = UnsafeRawBufferPointer(rebasing: buffer.prefix(datagram.count)).bytes
+            var offset = 0
+            while let message = Message(span, at: offset) {
+                offset += (message.bytes.byteCount + 3) & ~3
+                if let event = KernelEvent(message) { events.append(event) }
+            }
+        }
+        return events
+    }
+
+    private func overrun(_ events: inout [KernelEvent]) {
+        overruns &+= 1
+        if events.last != .overrun { events.append(.overrun) }
+    }
+}
+
+extension KernelEvent {
+    /// nil for messages that this module has no model for.
+    init?(_ message: borrowing Message) {
+        switch Int(message.type) {
+        case RTM_NEWLINK: if let link = Link(message) { self = .newLink(link) } else { return nil }
+        case RTM_DELLINK: if let link = Link(message) { self = .deletedLink(link) } else { return nil }
+        case RTM_NEWADDR: if let address = ObservedAddress(message) { self = .newAddress(address) } else { return nil }
+        case RTM_DELADDR:
+            if let address = ObservedAddress(message) { self = .deletedAddress(address) } else { return nil }
+        case RTM_NEWROUTE: if let route = Route(message) { self = .newRoute(route) } else { return nil }
+        case RTM_DELROUTE: if let route = Route(message) { self = .deletedRoute(route) } else { return nil }
+        case RTM_NEWRULE: if let rule = Rule(message) { self = .newRule(rule) } else { return nil }
+        case RTM_DELRULE: if let rule = Rule(message) { self = .deletedRule(rule) } else { return nil }
+        case RTM_NEWNEIGH: if let peer = Neighbour(message) { self = .newNeighbour(peer) } else { return nil }
+        case RTM_DELNEIGH: if let peer = Neighbour(message) { self = .deletedNeighbour(peer) } else { return nil }
+        case RTM_NEWQDISC: if let qdisc = ObservedQdisc(message) { self = .newQdisc(qdisc) } else { return nil }
+        case RTM_DELQDISC: if let qdisc = ObservedQdisc(message) { self = .deletedQdisc(qdisc) } else { return nil }
+        case RTM_NEWTFILTER: if let filter = ObservedFilter(message) { self = .newFilter(filter) } else { return nil }
+        case RTM_DELTFILTER:
+            if let filter = ObservedFilter(message) { self = .deletedFilter(filter) } else { return nil }
+        case RTM_NEWACTION: self = .newActions(ObservedAction.read(message))
+        case RTM_DELACTION: self = .deletedActions(ObservedAction.read(message))
+        default: return nil
+        }
+    }
+}
