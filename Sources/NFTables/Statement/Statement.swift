@@ -1,0 +1,104 @@
+/// A match or an action of a rule, as one would write it for nft: each becomes a few expressions.
+///
+///     ChainRule(table, "receive", .match(.ipProtocol, .equal(.gre)), .verdict(of: [.ipSaddr, .greKey], in: "peers"))
+public struct Statement: Hashable, Sendable {
+    public var expressions: [Expression]
+
+    public init(_ expressions: [Expression]) { self.expressions = expressions }
+    public init(_ expression: Expression) { expressions = [expression] }
+}
+
+extension ChainRule {
+    public init(
+        _ table: TableName, _ chain: String, _ statements: Statement..., comment: String? = nil,
+        handle: UInt64? = nil, position: UInt64? = nil
+    ) {
+        self.init(table, chain, statements, comment: comment, handle: handle, position: position)
+    }
+
+    public init(
+        _ table: TableName, _ chain: String, _ statements: [Statement], comment: String? = nil,
+        handle: UInt64? = nil, position: UInt64? = nil
+    ) {
+        self.init(
+            table, chain, statements.flatMap(\.expressions), comment: comment, handle: handle, position: position)
+    }
+}
+
+extension Value {
+    /// IP protocol 47.
+    public static let gre = Value.inetProtocol(47)
+    public static let tcp = Value.inetProtocol(6)
+    public static let udp = Value.inetProtocol(17)
+    public static let icmp = Value.inetProtocol(1)
+    public static let icmpv6 = Value.inetProtocol(58)
+}
+
+// MARK: Matches
+
+extension Statement {
+    /// `ip saddr != 100.64.0.2`
+    public static func match(_ field: Field, _ condition: Condition) -> Statement {
+        Statement(condition.expressions(field))
+    }
+
+    /// `ip saddr . @th,32,32 @valid`
+    public static func match(_ fields: [Field], inSet name: String) -> Statement {
+        Statement(Field.load(fields) + [.lookup(Lookup(.named(name)))])
+    }
+
+    /// `ip saddr . @th,32,32 != @valid`
+    public static func match(_ fields: [Field], notInSet name: String) -> Statement {
+        Statement(Field.load(fields) + [.lookup(Lookup(.named(name), .first, .notContained))])
+    }
+
+    /// `tcp flags syn`: the first segment of each direction.
+    public static let tcpSyn = Statement(
+        Condition.equal(.tcp).expressions(.transportProtocol) + [
+            .payload(PayloadLoad(.transport, offset: 13, length: 1)), .bitwise(.and([2])),
+            .compare(Compare(.first, .notEqual, [0])),
+        ])
+
+    /// `icmp type … icmp code …`
+    public static func icmp(type: UInt8, code: UInt8) -> Statement {
+        Statement(
+            Condition.equal(.icmp).expressions(.transportProtocol) + [
+                .payload(PayloadLoad(.transport, offset: 0, length: 2)),
+                .compare(Compare(.first, .equal, [type, code])),
+            ])
+    }
+
+    /// `icmpv6 type … icmpv6 code …`
+    public static func icmpv6(type: UInt8, code: UInt8) -> Statement {
+        Statement(
+            Condition.equal(.icmpv6).expressions(.transportProtocol) + [
+                .payload(PayloadLoad(.transport, offset: 0, length: 2)),
+                .compare(Compare(.first, .equal, [type, code])),
+            ])
+    }
+
+    /// `tcp option maxseg size > …`: the option is there, and says more.
+    public static func maximumSegment(above size: UInt16) -> Statement {
+        Statement([
+            .exthdr(Exthdr(.tcpOption, type: 2, offset: 2, length: 2, .load(to: .first))),
+            .compare(Compare(.first, .greater, size.networkOrderBytes)),
+        ])
+    }
+
+    /// `ct state …`: bits of the states to match (1 invalid, 2 established, 4 related, 8 new, 64 untracked).
+    public static func connectionState(_ states: UInt32) -> Statement {
+        Statement([
+            .connection(ConnectionTracking(.state, .load(to: .first))), .bitwise(.and(states.hostOrderBytes)),
+            .compare(Compare(.first, .notEqual, [0, 0, 0, 0])),
+        ])
+    }
+
+    /// `fib saddr . iif oif missing`: no route back by the interface it came from.
+    public static let reversePathMissing = Statement([
+        .fib(Fib(.outputInterface, [.sourceAddress, .inputInterface, .present])),
+        .compare(Compare(.first, .equal, [0, 0, 0, 0])),
+    ])
+
+    /// `limit rate …/second burst …`, or with `over` what exceeds it.
+    public static func limit(_ limit: Limit) -> Statement { Statement(.limit(limit)) }
+}
