@@ -1,0 +1,205 @@
+import Addresses
+import NetlinkKit
+import Testing
+
+@testable import NFTables
+
+@Suite struct KernelTests {
+    private func check(_ sample: Sample) throws {
+        try inNewNamespace { (client) throws -> Void in
+            try client.commit(sample.transaction)
+            let (listed, reloaded) = try listAndReload()
+            #expect(listed == reloaded)
+            // Install it over what nft has made of it, and read back what the kernel has.
+            try client.commit(sample.transaction)
+            let snapshot = try #require(try client.snapshot(of: sample.table.id))
+            #expect(snapshot.table.definition == sample.table)
+            #expect(Set(snapshot.chains.map(\.definition)) == Set(sample.chains))
+            #expect(snapshot.objects.map(\.definition) == sample.objects)
+            #expect(Set(snapshot.sets.map(\.definition)) == Set(sample.sets.map(\.0)))
+            for (set, elements) in sample.sets {
+                #expect(Set((snapshot.elements[set.name] ?? []).map(\.definition)) == Set(elements))
+            }
+            for chain in sample.chains {
+                let found = snapshot.rules(in: chain.name).map(\.definition)
+                let wanted = sample.rules.filter { $0.chain == chain.name }
+                #expect(found.count == wanted.count)
+                for (found, wanted) in zip(found, wanted) { #expect(found == wanted) }
+            }
+        }
+    }
+
+    @Test(.kernel) func ipv4TableReadsBackAndReloads() throws { try check(.ipv4(queue: [])) }
+
+    @Test(.kernel) func ipv6TableReadsBackAndReloads() throws { try check(.ipv6(queue: [])) }
+
+    @Test(
+        .kernel(with: "nft_queue"),
+        arguments: [
+            Statement.queue(100...100, flags: .bypass), .queue(100...103, flags: [.bypass, .fanout]),
+            .queue(hashing: [.greKey], over: 100...103, flags: .bypass),
+        ])
+    func tablesWithQueues(_ queue: Statement) throws {
+        var sample = Sample.ipv4(queue: [.match(.ipProtocol, .equal(.gre)), queue])
+        try check(sample)
+        sample = .ipv6(queue: [.match(.ip6NextHeader, .equal(.gre)), queue])
+        try check(sample)
+    }
+
+    @Test(.kernel) func whatNftMadeIsUnderstood() throws {
+        let sample = Sample.ipv4(queue: [])
+        try inNewNamespace { (client) throws -> Void in
+            try client.commit(sample.transaction)
+            let text = try shell("nft list ruleset")
+            try shell("nft flush ruleset")
+            try nft(text)
+            let snapshot = try #require(try client.snapshot(of: sample.table.id))
+            #expect(snapshot.table.definition == sample.table)
+            #expect(Set(snapshot.sets.map(\.definition)) == Set(sample.sets.map(\.0)))
+            for chain in sample.chains {
+                let found = snapshot.rules(in: chain.name).map(\.definition)
+                let wanted = sample.rules.filter { $0.chain == chain.name }
+                #expect(found.count == wanted.count)
+                for (found, wanted) in zip(found, wanted) { #expect(found == wanted) }
+            }
+        }
+    }
+
+    @Test(.kernel) func tenThousandElementsInOneTransaction() throws {
+        let table = TableName(.ip, "many")
+        let set = NamedSet(table, "legs", key: [.mark, Field.greKey.type], data: .field(.ipv4Address))
+        let elements = (0..<10_000 as Range<UInt32>).map {
+            Element(.mark($0 % 2), .integer($0), data: .value(.ipv4(IPv4Address(rawValue: 0x0A00_0000 + $0))))
+        }
+        try inNewNamespace { (client) throws -> Void in
+            var transaction = Transaction()
+            transaction.add(Table(.ip, "many"))
+            transaction.add(set)
+            transaction.create(elements, in: set)
+            let before = try client.generation().id
+            try client.commit(transaction)
+            #expect(try client.generation().id == before + 1)
+            #expect(Set(try client.elements(of: set).map(\.definition)) == Set(elements))
+            // One that is there already undoes all.
+            var second = Transaction()
+            second.create([Element(.mark(9), 9, data: .value(.ipv4(.any))), elements[5000]], in: set)
+            #expect(throws: TransactionError.self) { try client.commit(second) }
+            #expect(try client.elements(of: set).count == 10_000)
+            var third = Transaction()
+            third.delete(elements, from: set)
+            try client.commit(third)
+            #expect(try client.elements(of: set).isEmpty)
+        }
+    }
+
+    @Test(.kernel) func refusalNamesItsOperation() throws {
+        let table = TableName(.ip, "t")
+        try inNewNamespace { (client) throws -> Void in
+            var transaction = Transaction()
+            transaction.add(Table(.ip, "t"))
+            transaction.add(Chain(table, "c"))
+            transaction.add(ChainRule(table, "c", .jump("nowhere")))
+            transaction.add(Chain(table, "d"))
+            let error = #expect(throws: TransactionError.self) { try client.commit(transaction) }
+            guard case .failed(let kernel, _)? = error else { return }
+            #expect(kernel.errno == .noEntry)
+            #expect("\(kernel)".hasPrefix("add rule in chain ip t c: ENOENT"), "\(kernel)")
+            #expect(try client.tables().isEmpty)
+            #expect(try client.snapshot(of: table) == nil)
+            #expect(try client.sets(in: table).isEmpty)
+            #expect(try client.objects(in: table).isEmpty)
+        }
+    }
+
+    @Test(.kernel) func outdatedGenerationChangesNothing() throws {
+        try inNewNamespace { (client) throws -> Void in
+            let generation = try client.generation().id
+            var transaction = Transaction()
+            transaction.add(Table(.ip, "t"))
+            try client.commit(transaction, generation: generation)
+            var second = Transaction()
+            second.add(Table(.ip, "u"))
+            #expect(throws: TransactionError.outdated) { try client.commit(second, generation: generation) }
+            #expect(try client.tables().map(\.id.name) == ["t"])
+            try client.commit(second, generation: try client.generation().id)
+            #expect(try client.tables().count == 2)
+        }
+    }
+
+    @Test(.kernel) func changesToRulesSetsAndCounters() throws {
+        let table = TableName(.inet, "t")
+        let set = NamedSet(table, "s", key: [.inetService], flags: .timeout)
+        try inNewNamespace { (client) throws -> Void in
+            var transaction = Transaction()
+            transaction.add(Table(.inet, "t"))
+            transaction.add(Chain(table, "c"))
+            transaction.add(set)
+            for name in ["a", "b"] {
+                transaction.add(StatefulObject(table, name, .counter(Counter(packets: 3, bytes: 9))))
+            }
+            transaction.add(StatefulObject(table, "q", .quota(Quota(bytes: 1 << 20, isOver: true)), comment: "a day's"))
+            transaction.add(StatefulObject(table, "l", .limit(Limit(rate: 5, unit: 60))))
+            transaction.add(ChainRule(table, "c", .accept, comment: "first"))
+            transaction.add(ChainRule(table, "c", .drop, comment: "last"))
+            transaction.deleteIfPresent([Element(.inetService(80))], from: set)
+            transaction.add([Element(.inetService(443), timeout: 60_000)], to: set)
+            try client.commit(transaction)
+            #expect(
+                Set(try client.objects(in: table, .counter).map(\.name)) == ["a", "b"])
+            let rules = try client.rules(in: table, chain: "c")
+            let first = try #require(rules.first?.handle)
+            let last = try #require(rules.last?.handle)
+            #expect(rules.last?.position == first)
+            let element = try #require(try client.elements(of: set).first)
+            #expect(element.timeout == 60_000 && (element.expiration ?? 0) > 50_000)
+            var second = Transaction()
+            second.replace(ChainRule(table, "c", .return, comment: "new", handle: last))
+            second.add(ChainRule(table, "c", .counter, comment: "second", position: first))
+            second.insert(ChainRule(table, "c", .counter, comment: "zeroth"))
+            second.deleteRule(first, in: "c", of: table)
+            second.deleteObject(.counter, "a", in: table)
+            second.replace([Element(.inetService(443), comment: "https")], in: set)
+            try client.commit(second)
+            #expect(try client.rules(in: table).compactMap(\.comment) == ["zeroth", "second", "new"])
+            let objects = try client.objects(in: table)
+            #expect(Set(objects.map(\.name)) == ["b", "q", "l"])
+            #expect(objects.first { $0.name == "b" }?.state == .counter(Counter(packets: 3, bytes: 9)))
+            #expect(objects.first { $0.name == "q" }?.comment == "a day's")
+            #expect(objects.first { $0.name == "l" }?.state == .limit(Limit(rate: 5, unit: 60)))
+            let https = try client.elements(of: set).first
+            #expect(https?.comment == "https")
+            var third = Transaction()
+            third.flush(table)
+            third.flushSet("s", in: table)
+            third.deleteSet("s", in: table)
+            third.deleteChain("c", in: table)
+            try client.commit(third)
+            #expect(try client.chains(in: table).isEmpty)
+            #expect(try client.sets(in: table).isEmpty)
+        }
+    }
+
+    @Test(.kernel) func monitorTellsWhoChangedWhat() throws {
+        try inNewNamespace { (client) throws -> Void in
+            let (monitor, _) = try NFTablesMonitor.open()
+            #expect(try monitor.events() == [])
+            var transaction = Transaction()
+            transaction.add(Table(.ip, "ours"))
+            transaction.add(Chain(TableName(.ip, "ours"), "c"))
+            try client.commit(transaction)
+            try shell("nft add table ip6 theirs")
+            let events = try monitor.events(timeout: 1000)
+            try #require(events.count == 2)
+            guard case .changed(let ours, let by, let port) = events[0],
+                case .changed(let theirs, let other, let otherPort) = events[1]
+            else {
+                Issue.record("\(events)")
+                return
+            }
+            #expect(ours == [TableName(.ip, "ours")] && port == client.port)
+            #expect(theirs == [TableName(.ip6, "theirs")] && otherPort != client.port && other.processName == "nft")
+            #expect(other.id == by.id &+ 1)
+            #expect(try client.generation().id == other.id)
+        }
+    }
+}
