@@ -19,30 +19,44 @@ META_PACKAGE = "linux-image-cloud-amd64"
 # Init of the initramfs. The command line of the kernel says where things go:
 #   lab.modules=DIR  folder of the unpacked modules, as seen from the machine's root
 #   lab.out=DIR      where the share for results is mounted (its path on the machine, so that paths mean the same)
-INIT = """#!/bin/sh
+#   lab.guest=FILE   the script that is started, in lab.out
+#   lab.memory       stay in memory (lab/memory.py); the root file system is then only reachable as /full
+INIT = """#!/lab/sh
+PATH=/lab
+mkdir -p /proc /sys /dev
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
+memory=no
 for word in $(cat /proc/cmdline); do
     case $word in
         lab.modules=*) modules=${word#lab.modules=} ;;
         lab.out=*) out=${word#lab.out=} ;;
+        lab.guest=*) guest=${word#lab.guest=} ;;
+        lab.memory) memory=yes ;;
     esac
 done
-for module in $(cat /modules/order); do insmod /modules/$module || echo "lab: cannot load $module"; done
-mount -t virtiofs -o ro rootfs /lower || { echo "lab: no root file system"; poweroff -f; }
-mount -t tmpfs -o size=75% overlay /over; mkdir /over/upper /over/work
-mount -t overlay -o lowerdir=/lower,upperdir=/over/upper,workdir=/over/work root /new || poweroff -f
-mkdir -p /new/lib/modules
-mount -o bind /lower$modules /new/lib/modules
-mount -t proc proc /new/proc; mount -t sysfs sys /new/sys; mount -t devtmpfs dev /new/dev
-mkdir -p /new/dev/pts /new/dev/shm
-mount -t devpts devpts /new/dev/pts; mount -t tmpfs shm /new/dev/shm; mount -t tmpfs run /new/run
-mount -t cgroup2 none /new/sys/fs/cgroup 2>/dev/null
-mkdir -p /new$out
-mount -t virtiofs -o rw out /new$out || { echo "lab: no share for results"; poweroff -f; }
-exec switch_root /new /bin/bash $out/guest.sh
+for module in $(cat /lab/modules/order); do insmod /lab/modules/$module || echo "lab: no module $module"; done
+mkdir -p /lab/lower /lab/over /full
+mount -t virtiofs -o ro rootfs /lab/lower || { echo "lab: no root file system"; poweroff -f; }
+mount -t tmpfs -o size=75% overlay /lab/over; mkdir /lab/over/upper /lab/over/work
+mount -t overlay -o lowerdir=/lab/lower,upperdir=/lab/over/upper,workdir=/lab/over/work root /full || poweroff -f
+mkdir -p /full/lib/modules
+mount -o bind /lab/lower$modules /full/lib/modules
+mount -t proc proc /full/proc; mount -t sysfs sys /full/sys; mount -t devtmpfs dev /full/dev
+mkdir -p /full/dev/pts /full/dev/shm
+mount -t devpts devpts /full/dev/pts; mount -t tmpfs shm /full/dev/shm; mount -t tmpfs run /full/run
+mount -t cgroup2 none /full/sys/fs/cgroup 2>/dev/null
+mkdir -p /full$out
+mount -t virtiofs -o rw out /full$out || { echo "lab: no share for results"; poweroff -f; }
+if [ $memory = yes ]; then
+    mkdir -p /tmp /run /root /var/run $out /dev/pts /dev/shm
+    mount -t devpts devpts /dev/pts; mount -t tmpfs shm /dev/shm; mount -t tmpfs run /run
+    cp /full$guest /guest.sh
+    exec /bin/bash /guest.sh
+fi
+exec switch_root /full /bin/bash $guest
 """
 
-APPLETS = ["sh", "mount", "insmod", "mkdir", "switch_root", "cat", "echo", "poweroff"]
+APPLETS = ["sh", "mount", "insmod", "mkdir", "switch_root", "cat", "cp", "echo", "poweroff"]
 
 
 class Kernel:
@@ -141,32 +155,33 @@ def _write_initramfs(kernel: Kernel) -> None:
     busybox = shutil.which("busybox")
     if busybox is None:
         raise RuntimeError("busybox is missing: lab/install")
-    entries: list[tuple[str, int, bytes]] = []
-    for folder in ["bin", "proc", "sys", "dev", "lower", "over", "new", "modules"]:
-        entries.append((folder, stat.S_IFDIR | 0o755, b""))
-    entries.append(("bin/busybox", stat.S_IFREG | 0o755, pathlib.Path(busybox).read_bytes()))
+    entries: list[tuple] = []
+    for folder in ["lab", "lab/modules"]:
+        entries.append((folder, stat.S_IFDIR | 0o755, b"", 0))
+    entries.append(("lab/busybox", stat.S_IFREG | 0o755, pathlib.Path(busybox).read_bytes(), 0))
     for applet in APPLETS:
-        entries.append((f"bin/{applet}", stat.S_IFLNK | 0o777, b"busybox"))
+        entries.append((f"lab/{applet}", stat.S_IFLNK | 0o777, b"busybox", 0))
     order = []
     for file in _load_order(kernel.modules / kernel.version, ["virtio_pci", "virtiofs", "overlay"]):
         content = file.read_bytes()
         if file.suffix == ".xz":
             content = lzma.decompress(content)
         name = file.name.split(".")[0] + ".ko"
-        entries.append((f"modules/{name}", stat.S_IFREG | 0o644, content))
+        entries.append((f"lab/modules/{name}", stat.S_IFREG | 0o644, content, 0))
         order.append(name)
-    entries.append(("modules/order", stat.S_IFREG | 0o644, "\n".join(order).encode()))
-    entries.append(("init", stat.S_IFREG | 0o755, INIT.encode()))
+    entries.append(("lab/modules/order", stat.S_IFREG | 0o644, "\n".join(order).encode(), 0))
+    entries.append(("init", stat.S_IFREG | 0o755, INIT.encode(), 0))
     temporary = kernel.initramfs.with_suffix(f".{os.getpid()}")
-    temporary.write_bytes(_cpio(entries))
+    temporary.write_bytes(cpio(entries))
     temporary.rename(kernel.initramfs)
 
 
-def _cpio(entries: list[tuple[str, int, bytes]]) -> bytes:
-    """An archive in the kernel's `newc` form: 110 bytes of hexadecimal header, name and content padded to 4."""
+def cpio(entries: list[tuple]) -> bytes:
+    """An archive in the kernel's `newc` form of (name, mode, content, time of change in s): 110 bytes of hexadecimal
+    header, then name and content, each padded to 4."""
     archive = bytearray()
-    for number, (name, mode, content) in enumerate([*entries, ("TRAILER!!!", 0, b"")], start=1):
-        fields = [number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name) + 1, 0]
+    for number, (name, mode, content, changed) in enumerate([*entries, ("TRAILER!!!", 0, b"", 0)], start=1):
+        fields = [number, mode, 0, 0, 1, changed, len(content), 0, 0, 0, 0, len(name.encode()) + 1, 0]
         archive += b"070701" + b"".join(b"%08X" % field for field in fields) + name.encode() + b"\0"
         archive += bytes(-len(archive) % 4)
         archive += content

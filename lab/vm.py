@@ -7,6 +7,7 @@ Two clocks:
 - real time: two processors; for function, about 15 Mbit/s end to end.
 - virtual time: one processor, one instruction is one nanosecond, idle time is skipped. Figures repeat whatever else
   this machine does; a `sleep 60` takes no time; traffic costs many seconds of wall time for one of its own.
+  Waiting for a shared file is idle time too, so for figures the machine must live in its memory (lab/memory.py).
 """
 
 import ctypes
@@ -21,10 +22,12 @@ import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import time
 import tty
 
-import kernel as kernels
+from lab import kernel as kernels
+from lab import memory
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 TROUBLE = re.compile(r"Kernel panic|\bOops\b|\bBUG: |general protection fault|soft lockup|rcu.*detected stall|lab: no ")
@@ -32,14 +35,14 @@ TROUBLE = re.compile(r"Kernel panic|\bOops\b|\bBUG: |general protection fault|so
 # PID 1 of the virtual machine. What the command prints goes to the second serial port; the first is the kernel's.
 GUEST = """#!/bin/bash
 exec </dev/ttyS1 >/dev/ttyS1 2>&1
-{terminal}
 {environment}
+{terminal}
 cd {folder}
 ip link set lo up
 mkdir -p /run/netns
 modprobe -qa {modules}
 {setsid} {command}
-echo $? >{out}/exit-status
+echo $? >{status}
 sync
 echo o >/proc/sysrq-trigger
 sleep 60
@@ -54,7 +57,12 @@ class MachineError(Exception):
 
 
 class Machine:
-    """One boot. `run` returns the exit status of the command."""
+    """One boot. `run` returns the exit status of the command.
+
+    `out` is the folder for results that is shared; `private`, in it, is where console and script of this machine go
+    when several share one folder. `timeout` is in wall seconds. `in_memory`: live in memory, with these files besides
+    what memory.archive brings; results then reach `out` by `lab.scenario.publish`.
+    """
 
     def __init__(
         self,
@@ -66,8 +74,11 @@ class Machine:
         processors: int = 2,
         append: str = "",
         icount_shift: str = "0",
+        private: pathlib.Path | None = None,
+        in_memory: list[pathlib.Path] | None = None,
     ):
         self.out = pathlib.Path(out).resolve()
+        self.private = pathlib.Path(private or out).resolve()
         self.virtual_time = virtual_time
         self.memory_mb = memory_mb
         self.timeout = timeout
@@ -75,7 +86,8 @@ class Machine:
         self.processors = processors
         self.append = append
         self.icount_shift = icount_shift
-        self.console = self.out / "console.log"
+        self.in_memory = in_memory
+        self.console = self.private / "console.log"
         self._children: list[subprocess.Popen] = []
         self._folder: pathlib.Path | None = None
 
@@ -86,19 +98,21 @@ class Machine:
         Raises MachineError when the machine itself failed.
         """
         kernel = kernels.prepare(lambda text: print(text, file=sys.stderr, flush=True))
-        self.out.mkdir(parents=True, exist_ok=True)
-        status = self.out / "exit-status"
+        self.private.mkdir(parents=True, exist_ok=True)
+        status = self.private / "exit-status"
         status.unlink(missing_ok=True)
         self._write_guest(command, environment or {})
         self._folder = pathlib.Path(tempfile.mkdtemp(prefix="spillway-lab-"))
-        previous = signal.signal(signal.SIGTERM, _leave)
+        main_thread = threading.current_thread() is threading.main_thread()
+        previous = signal.signal(signal.SIGTERM, _leave) if main_thread else None
         try:
             self._share("rootfs", pathlib.Path("/"), read_only=True)
             self._share("out", self.out, read_only=False)
             timed_out = self._boot(kernel, relay or _to_stdout)
         finally:
             self._clean_up()
-            signal.signal(signal.SIGTERM, previous)
+            if main_thread:
+                signal.signal(signal.SIGTERM, previous)
         trouble = [line for line in self.console_text().splitlines() if TROUBLE.search(line)]
         if trouble:
             raise MachineError(f"the kernel failed: {trouble[0].strip()} (see {self.console})")
@@ -132,9 +146,9 @@ class Machine:
             # A session of its own with the port as its terminal, so that Ctrl-C works.
             setsid="setsid -cw" if self.interactive else "",
             command=shlex.join(command),
-            out=shlex.quote(str(self.out)),
+            status=("/full" if self.in_memory is not None else "") + shlex.quote(str(self.private / "exit-status")),
         )
-        (self.out / "guest.sh").write_text(guest)
+        (self.private / "guest.sh").write_text(guest)
 
     def _share(self, tag: str, source: pathlib.Path, read_only: bool) -> None:
         """Starts a virtiofsd; the option names differ between QEMU's own (Debian 12) and the one in Rust."""
@@ -166,17 +180,26 @@ class Machine:
         else:
             clock = ["-accel", "tcg,thread=multi", "-smp", str(self.processors)]
         words = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable"
-        words += f" lab.modules={kernel.modules} lab.out={self.out} {self.append}"
-        memory = f"{self.memory_mb}M"
-        command = ["qemu-system-x86_64", *clock, "-cpu", "max", "-m", memory]
-        command += ["-object", f"memory-backend-memfd,id=memory,size={memory},share=on", "-numa", "node,memdev=memory"]
+        words += f" lab.modules={kernel.modules} lab.out={self.out} lab.guest={self.private}/guest.sh"
+        words += f" {self.append}"
+        initramfs = kernel.initramfs
+        if self.in_memory is not None:
+            # The kernel unpacks archives that follow each other.
+            initramfs = self._folder / "initramfs"
+            initramfs.write_bytes(
+                kernel.initramfs.read_bytes() + memory.archive(kernel, REPOSITORY, self.in_memory)
+            )
+            words += " lab.memory"
+        size = f"{self.memory_mb}M"
+        command = ["qemu-system-x86_64", *clock, "-cpu", "max", "-m", size]
+        command += ["-object", f"memory-backend-memfd,id=memory,size={size},share=on", "-numa", "node,memdev=memory"]
         for tag in ("rootfs", "out"):
             command += ["-chardev", f"socket,id={tag},path={self._folder}/{tag}.sock"]
             command += ["-device", f"vhost-user-fs-pci,chardev={tag},tag={tag}"]
         command += ["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"]
         command += ["-serial", f"file:{self.console}", "-chardev", "stdio,id=terminal,signal=off"]
         command += ["-serial", "chardev:terminal"]
-        command += ["-kernel", str(kernel.image), "-initrd", str(kernel.initramfs), "-append", words]
+        command += ["-kernel", str(kernel.image), "-initrd", str(initramfs), "-append", words]
         with open(self._folder / "qemu.log", "wb") as log:
             machine = self._spawn(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log

@@ -1,0 +1,1 @@
+"""Measuring: flows, delay, order, captures, and the state of a host."""

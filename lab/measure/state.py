@@ -1,0 +1,67 @@
+"""The state of a host in the kernel, as lines that can be compared: what is left behind must be nothing."""
+
+import json
+
+from lab.namespaces import run
+
+# Counters, ages and numbers the kernel hands out: they differ without anything having changed.
+VOLATILE = {
+    "ifindex", "link_index", "link_netnsid", "handle", "stats", "stats64", "packets", "bytes", "drops", "overlimits",
+    "requeues", "backlog", "qlen", "expires", "used", "installed", "firstused", "lastused", "valid_life_time",
+    "preferred_life_time", "cacheinfo", "index", "tc_num_pref", "num_tx_queues", "num_rx_queues", "inet6_addr_gen_mode",
+    "ref", "bind", "last_used", "first_used", "time", "users", "parentbus", "parentdev", "rate", "pps",
+}
+
+TABLES = {
+    "link": ["ip", "-j", "-d", "link", "show"],
+    "address": ["ip", "-j", "address", "show"],
+    "route4": ["ip", "-j", "-4", "route", "show", "table", "all"],
+    "route6": ["ip", "-j", "-6", "route", "show", "table", "all"],
+    "rule4": ["ip", "-j", "-4", "rule", "show"],
+    "rule6": ["ip", "-j", "-6", "rule", "show"],
+    "qdisc": ["tc", "-j", "qdisc", "show"],
+}
+
+# What a kernel makes by itself when the module is loaded.
+FALLBACK_DEVICES = ("gre0", "gretap0", "erspan0", "ip6gre0", "ip6tnl0", "sit0", "tunl0", "ip_vti0", "ip6_vti0")
+
+
+def dump(host: str) -> list[str]:
+    """Links, addresses, routes, rules, qdiscs, filters, nftables, IPsec and sysctls of a host as sorted lines."""
+    lines: list[str] = []
+    devices: list[str] = []
+    for name, command in TABLES.items():
+        for entry in json.loads(run(host, *command) or "[]"):
+            device = entry.get("ifname") or entry.get("dev") or ""
+            if device in FALLBACK_DEVICES:
+                continue
+            if name == "link":
+                devices.append(device)
+            lines.append(f"{name} {json.dumps(_stable(entry, name), sort_keys=True)}")
+    for device in devices:
+        for parent in ("egress", "ingress", "root"):
+            output = run(host, "tc", "-j", "filter", "show", "dev", device, parent, check=False).strip()
+            for entry in json.loads(output) if output.startswith("[") else []:
+                lines.append(f"filter {device} {parent} {json.dumps(_stable(entry, 'filter'), sort_keys=True)}")
+    rules = json.loads(run(host, "nft", "-j", "list", "ruleset"))["nftables"]
+    lines += [f"nft {json.dumps(_stable(each, 'nft'), sort_keys=True)}" for each in rules if "metainfo" not in each]
+    for kind in ("state", "policy"):
+        lines += [f"xfrm {kind} {line.strip()}" for line in run(host, "ip", "xfrm", kind).splitlines() if line.strip()]
+    settings = run(host, "sysctl", "-a", "-r", r"^net\.ipv[46]\.(conf|ip_forward)", check=False).splitlines()
+    skipped = tuple(f".{device}." for device in FALLBACK_DEVICES) + (".stable_secret",)
+    lines += [f"sysctl {line}" for line in settings if not any(word in line for word in skipped)]
+    return sorted(lines)
+
+
+def difference(before: list[str], after: list[str]) -> list[str]:
+    """Lines that went (with `-`) and that came (with `+`); empty when nothing is left behind."""
+    old, new = set(before), set(after)
+    return [f"- {line}" for line in sorted(old - new)] + [f"+ {line}" for line in sorted(new - old)]
+
+
+def _stable(value, table: str):
+    if isinstance(value, dict):
+        return {key: _stable(item, table) for key, item in value.items() if key not in VOLATILE}
+    if isinstance(value, list):
+        return [_stable(item, table) for item in value]
+    return value

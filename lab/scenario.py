@@ -1,0 +1,133 @@
+"""What a scenario gets to work with, and how it is found and run.
+
+A scenario is a file of lab/scenarios: a docstring whose first line is shown by `lab/run --list`, and `run(lab)`.
+VIRTUAL_TIME = True says that its figures need the virtual clock where there is no fast enough kernel of one's own.
+`prepare()`, if there is one, runs before on the machine outside, to compile something.
+NEEDS lists files it uses besides the lab's own, relative to the repository, for example .build/debug/spillway.
+"""
+
+import dataclasses
+import importlib
+import json
+import pathlib
+import shutil
+import sys
+import time
+import traceback
+
+from lab import memory
+
+SCENARIOS = pathlib.Path(__file__).resolve().parent / "scenarios"
+REPOSITORY = SCENARIOS.parent.parent
+
+
+class Failed(Exception):
+    """A check failed without which the rest of the scenario makes no sense."""
+
+
+@dataclasses.dataclass
+class Lab:
+    """The run of one scenario: its folder, its checks, its figures, its events."""
+
+    scenario: str
+    out: pathlib.Path
+    checks: list[dict] = dataclasses.field(default_factory=list)
+    figures: dict = dataclasses.field(default_factory=dict)
+    events: list[dict] = dataclasses.field(default_factory=list)
+    started: float = dataclasses.field(default_factory=time.monotonic)
+
+    def say(self, text: str) -> None:
+        """Progress, for whoever watches; with the seconds of the clock inside."""
+        print(f"  {time.monotonic() - self.started:7.2f}  {text}", flush=True)
+
+    def check(self, name: str, passed: bool, detail: str = "", required: bool = False) -> bool:
+        """Notes whether something held. `required`: end the scenario if it did not."""
+        self.checks.append({"name": name, "pass": bool(passed), "detail": detail})
+        self.say(f"{'ok  ' if passed else 'FAIL'} {name}" + (f": {detail}" if detail else ""))
+        if required and not passed:
+            raise Failed(name)
+        return bool(passed)
+
+    def figure(self, name: str, value: float | int | str) -> None:
+        """Notes a figure; numbers are rounded to what is worth reading."""
+        self.figures[name] = round(value, 4) if isinstance(value, float) else value
+        self.say(f"     {name} = {self.figures[name]}")
+
+    def event(self, label: str) -> None:
+        """Marks a moment, for pictures: t is in seconds since the scenario began."""
+        self.events.append({"t": round(time.monotonic() - self.started, 3), "label": label})
+        self.say(f"---- {label}")
+
+    def near(self, name: str, value: float, wanted: float, percent: float) -> bool:
+        """Checks that a value is within `percent` of what is wanted."""
+        off = (value / wanted - 1) * 100
+        return self.check(name, abs(off) <= percent, f"{value:.3f}, expected {wanted:.3f} ({off:+.1f} %)")
+
+    def at_least(self, name: str, value: float, wanted: float) -> bool:
+        return self.check(name, value >= wanted, f"{value:.3f}, at least {wanted:.3f}")
+
+    def at_most(self, name: str, value: float, wanted: float) -> bool:
+        return self.check(name, value <= wanted, f"{value:.3f}, at most {wanted:.3f}")
+
+    def wait(self, what: str, condition, seconds: float = 30, interval: float = 0.05):
+        """Polls until `condition()` is true and returns its value; it is a failed check if that never happens."""
+        deadline = time.monotonic() + seconds
+        while True:
+            value = condition()
+            if value:
+                return value
+            if time.monotonic() >= deadline:
+                self.check(what, False, f"not within {seconds:g} s", required=True)
+            time.sleep(interval)
+
+    def save(self, name: str, value) -> pathlib.Path:
+        """Writes JSON beside the result."""
+        file = self.out / name
+        file.write_text(json.dumps(value, indent=1) + "\n")
+        return file
+
+    def result(self) -> dict:
+        passed = bool(self.checks) and all(check["pass"] for check in self.checks)
+        return {"scenario": self.scenario, "pass": passed, "figures": self.figures, "checks": self.checks}
+
+
+def names() -> list[str]:
+    return sorted(file.stem.replace("_", "-") for file in SCENARIOS.glob("[a-z]*.py"))
+
+
+def load(name: str):
+    """The module of a scenario."""
+    if name not in names():
+        raise SystemExit(f"lab/run: no scenario {name}; there are: {', '.join(names())}")
+    return importlib.import_module(f"lab.scenarios.{name.replace('-', '_')}")
+
+
+def run(name: str, out: pathlib.Path) -> dict:
+    """Runs one scenario here and now, and writes OUT/NAME/result.json."""
+    folder = out / name
+    folder.mkdir(parents=True, exist_ok=True)
+    lab = Lab(name, folder)
+    print(f"== {name}", flush=True)
+    try:
+        load(name).run(lab)
+    except Failed:
+        pass
+    except Exception as error:
+        traceback.print_exc(file=sys.stdout)
+        lab.check("ran to the end", False, f"{type(error).__name__}: {error}")
+    result = lab.result()
+    result["seconds"] = round(time.monotonic() - lab.started, 2)
+    (folder / "result.json").write_text(json.dumps(result) + "\n")
+    publish(folder)
+    return result
+
+
+def publish(folder: pathlib.Path) -> None:
+    """Copies results to the machine outside, if this one lives in memory."""
+    if memory.FULL.is_dir():
+        shutil.copytree(folder, memory.FULL / folder.relative_to("/"), dirs_exist_ok=True)
+
+
+def files(name: str) -> list[pathlib.Path]:
+    """What a scenario needs besides the lab."""
+    return [REPOSITORY / file for file in getattr(load(name), "NEEDS", ())]
