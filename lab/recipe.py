@@ -26,10 +26,14 @@ def build_resequencer(lab: pathlib.Path) -> pathlib.Path:
 
 
 class Recipe:
-    """A bond of both legs over IPv4. `police_mbit` per direction: what goes to DSL before the rest overflows, measured
-    on inner packets (police sees them before the outer headers: take those off)."""
+    """A bond of both legs over IPv4. DSL is filled first, the rest overflows to LTE; the policed rate counts
+    inner packets (police sees them before the outer headers: take those off).
 
-    def __init__(self, network: Topology, program: pathlib.Path, timer_ms: int = 80, inner_mtu: int = 1440):
+    `timer_ms` must exceed by how much LTE can come later than DSL, its full queue included (village: 15 + 150): with
+    80 ms the flow still carries 94 to 98 %, but half of its segments arrive out of order.
+    """
+
+    def __init__(self, network: Topology, program: pathlib.Path, timer_ms: int = 250, inner_mtu: int = 1440):
         run(None, "modprobe", "-qa", *MODULES.split(), check=False)
         self.network = network
         self.inner_mtu = inner_mtu

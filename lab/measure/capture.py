@@ -6,6 +6,7 @@ import re
 import signal
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 
 from lab import namespaces
@@ -30,6 +31,8 @@ class Capture:
     def stop(self) -> pathlib.Path:
         """Ends the capture; `dropped` then says how many packets it missed."""
         if self._process.poll() is None:
+            # The kernel hands packets over in blocks, a block that is not full only after a second.
+            time.sleep(1.2)
             self._process.send_signal(signal.SIGINT)
         _, words = self._process.communicate(timeout=60)
         missed = re.search(r"(\d+) packets? dropped by kernel", words)
