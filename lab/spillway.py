@@ -1,0 +1,208 @@
+"""Spillway in a namespace: its settings, its life, its state. What scenarios know of the product is in this file."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+from lab import namespaces
+from lab.scenario import REPOSITORY, Lab
+from lab.topology import HAAP, HAAP6, LAN, LAN6, Topology
+
+CIN = "lab-gateway"
+INNER, INNER6 = "100.64.0.2", "2001:db8:64::2"
+DEVICE = {"hg": "bond0", "haap": "bond0"}
+
+
+def binary() -> pathlib.Path:
+    """The program under test: SPILLWAY_BINARY, else the release build, else the debug build."""
+    if chosen := os.environ.get("SPILLWAY_BINARY"):
+        return pathlib.Path(chosen)
+    release = REPOSITORY / ".build" / "release" / "spillway"
+    return release if release.exists() else REPOSITORY / ".build" / "debug" / "spillway"
+
+
+def prepare() -> None:
+    """For scenarios: says how to get the program if there is none."""
+    if not binary().exists():
+        raise SystemExit(f"{binary()} is missing: build it with make build")
+
+
+def settings(role: str, network: Topology, ipv6: bool = False, **more) -> dict:
+    """Settings of one role for a topology. `more` replaces whole values: keys of the top level, and within a table
+    single keys, so settings("hg", network, resequencer={"timer": "80 ms"}, lte={"enabled": False}) says the rest."""
+    if role == "hg":
+        value = {
+            "role": "hg", "haap": HAAP6 if ipv6 else HAAP, "lan": ["lan"], "cin": CIN,
+            "dsl": {"interface": "dsl", **_rates(network.dsl)},
+            "lte": {"interface": "lte", **_rates(network.lte)},
+            # Without translation, so that both ends of a flow know each other's address.
+            "tunnel": {"name": DEVICE["hg"], "address": INNER, "address6": INNER6, "masquerade": False},
+        }
+    else:
+        value = {
+            "role": "haap", "address": [HAAP, HAAP6],
+            "session": {"active_hello_interval": "1 s"},
+            "subscriber": [
+                {
+                    "cin": CIN, "address": INNER, "address6": INNER6, "routes": [LAN, LAN6],
+                    "dsl_upstream": _rate(network.dsl.up.mbit), "dsl_downstream": _rate(network.dsl.down.mbit),
+                    "lte_downstream": _rate(network.lte.down.mbit),
+                }
+            ],
+        }
+    value["control"] = {"socket": f"/run/spillway/{role}.sock"}
+    value["log"] = {"level": "debug"}
+    for key, item in more.items():
+        value[key] = value.get(key, {}) | item if isinstance(item, dict) else item
+    return value
+
+
+def _rates(leg) -> dict[str, str]:
+    return {"upstream": _rate(leg.up.mbit), "downstream": _rate(leg.down.mbit)}
+
+
+def _rate(mbit: float) -> str:
+    return f"{round(mbit * 1000)} kbit/s"
+
+
+def toml(value: dict, path: tuple[str, ...] = ()) -> str:
+    """Writes settings as TOML: scalars and lists first, then tables, then arrays of tables."""
+    lines = []
+    for key, item in value.items():
+        if not isinstance(item, dict) and not _is_tables(item):
+            # JSON's strings, numbers, booleans and lists of them are TOML's, too.
+            lines.append(f"{key} = {json.dumps(item)}")
+    for key, item in value.items():
+        name = ".".join((*path, key))
+        if isinstance(item, dict):
+            lines += ["", f"[{name}]", toml(item, (*path, key))]
+        elif _is_tables(item):
+            for each in item:
+                lines += ["", f"[[{name}]]", toml(each, (*path, key))]
+    return "\n".join(lines)
+
+
+def _is_tables(item) -> bool:
+    return isinstance(item, list) and bool(item) and isinstance(item[0], dict)
+
+
+class Spillway:
+    """One daemon in one namespace. `with Spillway(lab, "hg", settings) as hg: hg.wait_for("bonded", is_bonded)`"""
+
+    def __init__(self, lab: Lab, host: str, value: dict):
+        self.lab = lab
+        self.host = host
+        self.file = lab.out / f"{host}.toml"
+        self.log_file = lab.out / f"{host}.log"
+        self.process: subprocess.Popen | None = None
+        pathlib.Path("/run/spillway").mkdir(exist_ok=True)
+        self.configure(value)
+
+    def __enter__(self) -> "Spillway":
+        self.start()
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.stop()
+
+    def configure(self, value: dict) -> None:
+        """Writes the settings; a running daemon takes them with `reload`."""
+        self.value = value
+        self.file.write_text(toml(value) + "\n")
+
+    def start(self) -> None:
+        log = open(self.log_file, "ab")
+        self.process = namespaces.start(
+            self.host, binary(), "run", "--config", self.file, stdout=log, stderr=subprocess.STDOUT
+        )
+        log.close()
+        # `ip netns exec` replaces itself by the program, so this is the daemon's own id.
+        self.lab.say(f"spillway in {self.host}: process {self.process.pid}")
+
+    def reload(self) -> None:
+        self.process.send_signal(signal.SIGHUP)
+
+    def stop(self, timeout: float = 30) -> int | None:
+        """Asks it to end (SIGTERM) and returns its exit status; it is a failed check if it does not end."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.lab.check(f"spillway in {self.host} ends when asked to", False, f"not within {timeout:g} s")
+                self.kill()
+        status, self.process = self.process.returncode, None
+        return status
+
+    def kill(self) -> None:
+        """kill -9: what it built stays in the kernel."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+
+    def status(self) -> dict | None:
+        """What `spillway status --json` tells, or nothing while it cannot be asked."""
+        command = [str(binary()), "status", "--socket", self.value["control"]["socket"], "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
+        try:
+            return json.loads(done.stdout) if done.returncode == 0 else None
+        except json.JSONDecodeError:
+            return None
+
+    def wait_for(self, what: str, condition, seconds: float = 60) -> dict:
+        """Polls the status until `condition(status)` holds; returns that status. Ends the scenario if the daemon died
+        or the time is over, with the end of its log."""
+
+        def met():
+            status = self.status()
+            if status is not None and condition(status):
+                return status
+            if not self.alive():
+                self.lab.check(f"spillway in {self.host} lives", False, self.log()[-2000:], required=True)
+            return None
+
+        begun = time.monotonic()
+        deadline = begun + seconds
+        while (status := met()) is None:
+            if time.monotonic() > deadline:
+                detail = f"not within {seconds:g} s; last: {json.dumps(self.status())[:600]}; log: {self.log()[-1500:]}"
+                self.lab.check(f"{self.host}: {what}", False, detail, required=True)
+            time.sleep(0.05)
+        self.lab.say(f"{self.host}: {what} after {(time.monotonic() - begun) * 1e3:.0f} ms")
+        return status
+
+
+def leg_states(status: dict) -> dict[str, str]:
+    """State of each leg of the first bond, by the leg's name."""
+    bonds = status.get("bonds") or [status.get("bond") or {}]
+    legs = bonds[0].get("legs", {}) if bonds else {}
+    if isinstance(legs, list):
+        legs = {leg.get("name", str(number)): leg for number, leg in enumerate(legs)}
+    return {name: str(leg.get("state", "")) for name, leg in legs.items()}
+
+
+def is_bonded(status: dict) -> bool:
+    """Both legs are up."""
+    states = leg_states(status)
+    return all(states.get(name) == "up" for name in ("dsl", "lte"))
+
+
+def uses_only(leg: str):
+    """A condition: just this leg is up."""
+
+    def condition(status: dict) -> bool:
+        states = leg_states(status)
+        return states.get(leg) == "up" and all(state != "up" for name, state in states.items() if name != leg)
+
+    return condition
