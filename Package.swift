@@ -29,9 +29,10 @@ let package = Package(
         .target(
             name: "NFTables", dependencies: ["Addresses", "NetlinkKit", "CLibmnl", "CLibnftnl", "CLinux"],
             swiftSettings: swiftSettings),
+        .target(name: "Configuration", dependencies: ["Addresses", "CTOML"], swiftSettings: swiftSettings),
         .target(
             name: "Controller",
-            dependencies: ["Addresses", "GREBonding", "NetlinkKit", "NFTables", "CLinux", "CTOML"],
+            dependencies: ["Addresses", "GREBonding", "NetlinkKit", "NFTables", "CLinux", "Configuration"],
             swiftSettings: swiftSettings),
         .executableTarget(name: "spillway", dependencies: ["Controller"], swiftSettings: swiftSettings),
         .testTarget(name: "AddressesTests", dependencies: ["Addresses"], swiftSettings: swiftSettings),
@@ -41,6 +42,7 @@ let package = Package(
         .testTarget(
             name: "NetlinkKitTests", dependencies: ["Addresses", "NetlinkKit", "CLinux"], swiftSettings: swiftSettings),
         .testTarget(name: "NFTablesTests", dependencies: ["NFTables"], swiftSettings: swiftSettings),
+        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: swiftSettings),
         .testTarget(name: "ControllerTests", dependencies: ["Controller"], swiftSettings: swiftSettings),
     ],
     cxxLanguageStandard: .cxx17

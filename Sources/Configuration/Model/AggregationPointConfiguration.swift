@@ -1,0 +1,99 @@
+public import Addresses
+
+/// An aggregation point's settings (`role = "haap"`).
+public struct AggregationPointConfiguration: Hashable, Sendable {
+    /// `address`, required: the addresses H where bonds end, at most one of each family (RFC 8157 §5.2.1).
+    public var addresses: [IPAddress]
+    /// `anycast`: the addresses G where the first Setup Request arrives, at most one of each family, each of a family
+    /// that `address` has too. Default: none; gateways then use H.
+    public var anycast: [IPAddress] = []
+    /// `dialect`: "rfc8157" or "deployed". Default: "rfc8157".
+    public var dialect: DialectName = .rfc8157
+    public var session = SessionConfiguration()
+    public var tunnel = TunnelPoolConfiguration()
+    public var resequencer = ResequencerConfiguration()
+    public var colour = ColourConfiguration()
+    public var kernel = KernelConfiguration()
+    public var control = ControlConfiguration()
+    public var log = LogConfiguration()
+    /// `[defaults]`: rates of subscribers that have none of their own.
+    public var defaults = SubscriberRates()
+    /// `[[subscriber]]` here, in the drop-in files and in `subscribers_file`, in this order. Each CIN is unique.
+    public var subscribers: [SubscriberConfiguration] = []
+
+    public init(addresses: [IPAddress]) { self.addresses = addresses }
+
+    public func address(_ family: IPFamily) -> IPAddress? { addresses.first { $0.family == family } }
+}
+
+/// What the aggregation point announces in its Setup Accepts (`[session]`). A bare number counts the unit of the
+/// attribute.
+public struct SessionConfiguration: Hashable, Sendable {
+    /// `active_hello_interval`: 1…100 s (RFC 8157 §5.2.6). Default: 10 s.
+    public var activeHelloInterval: Milliseconds = .seconds(10)
+    /// `idle_hello_interval`: 100…86400 s in steps of 100 (RFC 8157 §5.2.14). Default: 1800 s.
+    public var idleHelloInterval: Milliseconds = .seconds(1800)
+    /// `hello_retry_times`: 3…10 (RFC 8157 §5.2.7). Default: 3.
+    public var helloRetryTimes: UInt32 = 3
+    /// `idle_timeout`: 0…172800 s in steps of 60; 0 is never (RFC 8157 §5.2.8). Default: 86400 s.
+    public var idleTimeout: Milliseconds = .seconds(86400)
+    /// `no_traffic_monitored_interval`: 30…86400 s (RFC 8157 §5.2.15). Default: 60 s.
+    public var noTrafficMonitoredInterval: Milliseconds = .seconds(60)
+    /// `rtt_difference_threshold`: 0…1000 ms; 0 is no threshold (RFC 8157 §5.2.4). Default: 0 ms.
+    public var rttDifferenceThreshold = Milliseconds(0)
+    /// `rtt_violation`: measurements above the threshold that end the use of LTE, 1…25 (RFC 8157 §5.2.12). Default: 3.
+    public var rttViolation: UInt32 = 3
+    /// `rtt_compliance`: measurements below the threshold that begin it again, 1…25 (RFC 8157 §5.2.13). Default: 3.
+    public var rttCompliance: UInt32 = 3
+    /// `bypass_check_interval`: 10…300 s (RFC 8157 §5.2.5). Default: 10 s.
+    public var bypassCheckInterval: Milliseconds = .seconds(10)
+
+    public init() {}
+}
+
+/// The bonds' devices (`[tunnel]` of an aggregation point).
+public struct TunnelPoolConfiguration: Hashable, Sendable {
+    /// `prefix`: what the device names begin with, 1…8 bytes valid in an interface name. Default: "bond".
+    public var prefix = "bond"
+    /// `mtu`: bytes of an inner packet, 576…9000, or "auto". Default: "auto".
+    public var mtu: TunnelMTU = .automatic
+
+    public init() {}
+}
+
+/// Rates of one subscriber's lines, 1 kbit/s…100 Gbit/s each.
+public struct SubscriberRates: Hashable, Sendable {
+    /// `dsl_upstream`: Configured DSL Upstream Bandwidth (RFC 8157 §5.2.10). Default: unknown.
+    public var dslUpstream: BitRate?
+    /// `dsl_downstream`: Configured DSL Downstream Bandwidth (RFC 8157 §5.2.11). Default: unknown.
+    public var dslDownstream: BitRate?
+    /// `lte_downstream`: where LTE traffic to the gateway is shaped. Default: not shaped.
+    public var lteDownstream: BitRate?
+
+    public init() {}
+
+    /// Own rates first, then those of `other`.
+    public func filled(from other: SubscriberRates) -> SubscriberRates {
+        var result = self
+        result.dslUpstream = dslUpstream ?? other.dslUpstream
+        result.dslDownstream = dslDownstream ?? other.dslDownstream
+        result.lteDownstream = lteDownstream ?? other.lteDownstream
+        return result
+    }
+}
+
+/// One gateway that may bond (`[[subscriber]]`).
+public struct SubscriberConfiguration: Hashable, Sendable {
+    /// `cin`, required and unique: Client Identification Name, 1…40 bytes of UTF-8 (RFC 8157 §5.1.1).
+    public var cin: String
+    /// `address`: the IPv4 address routed to the bond as a /32. Default: none.
+    public var address: IPv4Address?
+    /// `address6`: the IPv6 address routed to the bond as a /128. Default: none.
+    public var address6: IPv6Address?
+    /// `routes`: prefixes routed to the bond, host bits clear. Default: none.
+    public var routes: [IPPrefix] = []
+    /// `dsl_upstream`, `dsl_downstream`, `lte_downstream`, already filled from `[defaults]`.
+    public var rates = SubscriberRates()
+
+    public init(cin: String) { self.cin = cin }
+}

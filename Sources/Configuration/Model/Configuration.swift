@@ -1,0 +1,19 @@
+/// The settings of one instance, complete and checked.
+public enum Configuration: Hashable, Sendable {
+    case homeGateway(HomeGatewayConfiguration)
+    case aggregationPoint(AggregationPointConfiguration)
+
+    public var log: LogConfiguration {
+        switch self {
+        case .homeGateway(let c): c.log
+        case .aggregationPoint(let c): c.log
+        }
+    }
+
+    public var control: ControlConfiguration {
+        switch self {
+        case .homeGateway(let c): c.control
+        case .aggregationPoint(let c): c.control
+        }
+    }
+}

@@ -1,0 +1,88 @@
+public import Addresses
+
+/// A gateway's settings (`role = "hg"`).
+public struct HomeGatewayConfiguration: Hashable, Sendable {
+    /// `haap`, required: the aggregation point's address or host name (G, RFC 8157 §4.1).
+    public var haap: AggregationPointAddress
+    /// `lan`: the interfaces whose traffic goes to the bond. May be empty. Default: none.
+    public var lan: [InterfaceName] = []
+    /// `cin`: Client Identification Name, 1…40 bytes of UTF-8 (RFC 8157 §5.1.1). Default: the host name.
+    public var cin: String
+    /// `dialect`: "rfc8157" or "deployed". Default: "rfc8157".
+    public var dialect: DialectName = .rfc8157
+    /// `[dsl]`, required: the primary leg.
+    public var dsl: LegConfiguration
+    /// `[lte]`, required: the secondary leg.
+    public var lte: LegConfiguration
+    public var tunnel = TunnelConfiguration()
+    public var resequencer = ResequencerConfiguration()
+    public var colour = ColourConfiguration()
+    public var kernel = KernelConfiguration()
+    public var control = ControlConfiguration()
+    public var log = LogConfiguration()
+
+    public init(haap: AggregationPointAddress, cin: String, dsl: LegConfiguration, lte: LegConfiguration) {
+        self.haap = haap
+        self.cin = cin
+        self.dsl = dsl
+        self.lte = lte
+    }
+}
+
+/// One access link of a gateway (`[dsl]`, `[lte]`).
+public struct LegConfiguration: Hashable, Sendable {
+    /// `interface`, required.
+    public var interface: InterfaceName
+    /// `gateway`: the next hop on the link, same family as `haap`. Default: that of the default route which the kernel
+    /// has on this interface.
+    public var gateway: IPAddress?
+    /// `upstream`: the link's rate towards the network, 1 kbit/s…100 Gbit/s. Default: unknown.
+    public var upstream: BitRate?
+    /// `downstream`: the link's rate from the network, 1 kbit/s…100 Gbit/s. Default: unknown.
+    public var downstream: BitRate?
+    /// `link_overhead`: bytes that the link adds to each IP packet where its rate is counted, -64…256. Default: 14
+    /// (Ethernet without its check sequence). Negative where the modem's rate counts less than the packet.
+    public var linkOverhead: Int = 14
+    /// `enabled`: false leaves the link alone. Default: true.
+    public var isEnabled = true
+
+    public init(interface: InterfaceName) { self.interface = interface }
+}
+
+/// The bond as the gateway's kernel sees it (`[tunnel]` of a gateway).
+public struct TunnelConfiguration: Hashable, Sendable {
+    /// `name`: the GRE device's name, at most 15 bytes. Default: "bond0".
+    public var name: InterfaceName
+    /// `address`: IPv4 address of the device; without a length it is a /32. Default: none.
+    public var address: IPPrefix?
+    /// `address6`: IPv6 address of the device; without a length it is a /128. Default: none.
+    public var address6: IPPrefix?
+    /// `mtu`: bytes of an inner packet, 576…9000, or "auto": the smaller leg's MTU less the outer headers.
+    /// Default: "auto".
+    public var mtu: TunnelMTU = .automatic
+    /// `masquerade`: translate the LAN's IPv4 sources to the device's address. Default: true.
+    public var masquerade = true
+    /// `default_route`: the LAN's traffic goes to the bond. Default: true.
+    public var defaultRoute = true
+
+    public init(name: InterfaceName = .bond0) { self.name = name }
+}
+
+public enum TunnelMTU: Hashable, Sendable {
+    case automatic
+    /// 576…9000 bytes.
+    case bytes(UInt32)
+}
+
+extension InterfaceName {
+    /// "bond0".
+    public static let bond0 = InterfaceName(trusted: "bond0")
+}
+
+/// Which form of the protocol is spoken.
+public enum DialectName: String, Hashable, Sendable, CaseIterable {
+    /// RFC 8157 as published.
+    case rfc8157
+    /// What is in use on the one large network that runs this protocol. IPv6 outer packets only.
+    case deployed
+}
