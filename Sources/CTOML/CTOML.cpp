@@ -1,2 +1,130 @@
 #include "CTOML.h"
-int spillway_toml_version(void) { return 0; }
+
+#include "DottedKeyLimit.h"
+
+#include <new>
+#include <string>
+#include <vector>
+
+#define TOML_EXCEPTIONS 0
+#define TOML_ENABLE_FORMATTERS 0
+#define TOML_MAX_NESTED_VALUES 16
+#include <toml++/toml.h>
+
+struct spillway_toml_document {
+    toml::table root;
+    std::vector<spillway_toml_node> nodes;
+    bool failed = false;
+    std::string error;
+    uint32_t error_line = 0;
+    uint32_t error_column = 0;
+};
+
+namespace {
+
+void fail(spillway_toml_document &document, std::string_view what, uint32_t line, uint32_t column) {
+    document.failed = true;
+    document.error = std::string(what);
+    document.error_line = line;
+    document.error_column = column;
+}
+
+void append(std::vector<spillway_toml_node> &nodes, const toml::node &value, const toml::key *key, uint32_t parent) {
+    spillway_toml_node node{};
+    const auto position = key ? key->source().begin : value.source().begin;
+    node.parent = parent;
+    node.line = position.line;
+    node.column = position.column;
+    if (key) {
+        node.key = key->str().data();
+        node.key_length = key->str().size();
+    }
+    switch (value.type()) {
+    case toml::node_type::table: node.kind = SPILLWAY_TOML_TABLE; break;
+    case toml::node_type::array: node.kind = SPILLWAY_TOML_ARRAY; break;
+    case toml::node_type::string: {
+        const std::string &string = value.as_string()->get();
+        node.kind = SPILLWAY_TOML_STRING;
+        node.string = string.data();
+        node.string_length = string.size();
+        break;
+    }
+    case toml::node_type::integer:
+        node.kind = SPILLWAY_TOML_INTEGER;
+        node.integer = value.as_integer()->get();
+        break;
+    case toml::node_type::floating_point:
+        node.kind = SPILLWAY_TOML_FLOAT;
+        node.floating = value.as_floating_point()->get();
+        break;
+    case toml::node_type::boolean:
+        node.kind = SPILLWAY_TOML_BOOLEAN;
+        node.boolean = value.as_boolean()->get();
+        break;
+    default: node.kind = SPILLWAY_TOML_DATE_TIME; break;
+    }
+    nodes.push_back(node);
+}
+
+// Breadth first with the array itself as the queue: no recursion, whatever the depth.
+void flatten(spillway_toml_document &document) {
+    std::vector<const toml::node *> sources{&document.root};
+    append(document.nodes, document.root, nullptr, 0);
+    for (size_t i = 0; i < sources.size(); i++) {
+        if (const auto *table = sources[i]->as_table()) {
+            for (const auto &[key, value] : *table) {
+                append(document.nodes, value, &key, static_cast<uint32_t>(i));
+                sources.push_back(&value);
+            }
+        } else if (const auto *array = sources[i]->as_array()) {
+            for (const auto &value : *array) {
+                append(document.nodes, value, nullptr, static_cast<uint32_t>(i));
+                sources.push_back(&value);
+            }
+        }
+    }
+}
+
+void parse(spillway_toml_document &document, std::string_view text) {
+    // toml++ builds and destroys nested tables recursively and sets no limit to the parts of a dotted key.
+    if (const auto excess = spillway::find_long_dotted_key(text); excess.line) {
+        fail(document, "a key has more than 16 parts", excess.line, excess.column);
+        return;
+    }
+    toml::parse_result result = toml::parse(text);
+    if (!result) {
+        const auto &error = result.error();
+        fail(document, error.description(), error.source().begin.line, error.source().begin.column);
+        return;
+    }
+    document.root = std::move(result).table();
+    flatten(document);
+}
+
+} // namespace
+
+spillway_toml_document *spillway_toml_parse(const char *text, size_t length) {
+    auto *document = new (std::nothrow) spillway_toml_document;
+    if (!document) return nullptr;
+    try {
+        parse(*document, std::string_view(text, length));
+        return document;
+    } catch (...) { // std::bad_alloc: an exception must not reach Swift
+        delete document;
+        return nullptr;
+    }
+}
+
+void spillway_toml_free(spillway_toml_document *document) { delete document; }
+
+const spillway_toml_node *spillway_toml_nodes(const spillway_toml_document *document, size_t *count) {
+    *count = document->nodes.size();
+    return document->nodes.data();
+}
+
+const char *spillway_toml_error(const spillway_toml_document *document, uint32_t *line, uint32_t *column) {
+    if (!document->failed) return nullptr;
+    *line = document->error_line;
+    *column = document->error_column;
+    return document->error.c_str();
+}

@@ -1,0 +1,152 @@
+import Addresses
+
+/// `role = "hg"`
+struct HomeGatewayDecoder {
+    let table: TableReader
+    let context: LoadContext
+    /// Every mention of an interface, in the order of the schema.
+    private(set) var interfaces: [InterfaceReference] = []
+
+    init(table: TableReader, context: LoadContext) {
+        self.table = table
+        self.context = context
+    }
+
+    mutating func decode() -> HomeGatewayConfiguration? {
+        let haap = table.value(
+            "haap", AggregationPointAddress.self, required: true, expected: "a unicast IP address or a host name")
+        let lan = table.list("lan", InterfaceName.self, expected: "an interface name")
+        let cin = cin()
+        let dialect = table.choice("dialect", DialectName.self) ?? .rfc8157
+        let dsl = leg("dsl", family: haap?.family)
+        let lte = leg("lte", family: haap?.family)
+        interfaces += lan.map { InterfaceReference(name: $0.value, key: "lan", location: $0.location, isUsed: true) }
+        let tunnel = tunnel()
+        checkLegs(dsl: dsl, lte: lte)
+        checkInterfaces(tunnel: tunnel)
+        if dialect == .deployed, haap?.family == .v4 {
+            table.report("haap", "the dialect \"deployed\" runs over IPv6 only, but this is an IPv4 address")
+        }
+        let shared = (table.resequencer(), table.colour(), table.kernel(), table.control(), table.log())
+        checkCanonical(shared.2, haap: haap)
+
+        guard let haap, let cin, let dsl, let lte else { return nil }
+        var result = HomeGatewayConfiguration(haap: haap, cin: cin, dsl: dsl, lte: lte)
+        result.lan = lan.map(\.value)
+        result.dialect = dialect
+        result.tunnel = tunnel
+        (result.resequencer, result.colour, result.kernel, result.control, result.log) = shared
+        return result
+    }
+
+    private func cin() -> String? {
+        if let cin = table.cin("cin", required: false) { return cin }
+        guard table.node("cin") == nil else { return nil }  // reported
+        let name = context.hostName()
+        guard (1...40).contains(name.utf8.count) else {
+            table.report("cin", "not set, and the host name \"\(name)\" has \(name.utf8.count) bytes: 1…40 are allowed")
+            return nil
+        }
+        return name
+    }
+
+    private mutating func leg(_ key: String, family: IPFamily?) -> LegConfiguration? {
+        var references: [InterfaceReference] = []
+        let leg = table.section(key, required: true) { table -> LegConfiguration? in
+            let interface = table.value(
+                "interface", InterfaceName.self, required: true, expected: "an interface name")
+            let gateway = table.value("gateway", IPAddress.self, expected: "an IP address")
+            let upstream = table.rate("upstream")
+            let downstream = table.rate("downstream")
+            let overhead = table.integer("link_overhead", in: -64...256, unit: "bytes")
+            let isEnabled = table.boolean("enabled")
+            if let gateway {
+                if !gateway.isUnicast {
+                    table.report("gateway", "\(gateway) is not a unicast address")
+                } else if let family, gateway.family != family {
+                    table.report(
+                        "gateway", "\(gateway) is \(gateway.family.label), but haap is \(family.label)")
+                }
+            }
+            guard let interface else { return nil }
+            references.append(
+                InterfaceReference(
+                    name: interface, key: table.name("interface"), location: table.location(of: "interface"),
+                    isUsed: isEnabled ?? true))
+            var leg = LegConfiguration(interface: interface)
+            leg.gateway = gateway
+            leg.upstream = upstream
+            leg.downstream = downstream
+            if let overhead { leg.linkOverhead = Int(overhead) }
+            if let isEnabled { leg.isEnabled = isEnabled }
+            return leg
+        }
+        interfaces += references
+        return leg
+    }
+
+    private func tunnel() -> TunnelConfiguration {
+        table.section("tunnel") { table in
+            var result = TunnelConfiguration()
+            if let name = table.value("name", InterfaceName.self, expected: "an interface name of 1…15 bytes") {
+                result.name = name
+            }
+            result.address = tunnelAddress(table, "address", family: .v4)
+            result.address6 = tunnelAddress(table, "address6", family: .v6)
+            if let mtu = table.mtu("mtu") { result.mtu = mtu }
+            if let masquerade = table.boolean("masquerade") { result.masquerade = masquerade }
+            if let defaultRoute = table.boolean("default_route") { result.defaultRoute = defaultRoute }
+            if case .bytes(let mtu) = result.mtu, mtu < 1280, result.address6 != nil {
+                table.report("mtu", "\(mtu) bytes is less than the 1280 that IPv6 needs for address6")
+            }
+            return result
+        } ?? TunnelConfiguration()
+    }
+
+    private func tunnelAddress(_ table: TableReader, _ key: String, family: IPFamily) -> IPPrefix? {
+        let expected = "an \(family.label) address, with or without a prefix length"
+        guard let prefix = table.value(key, IPPrefix.self, expected: expected) else { return nil }
+        guard prefix.address.family == family, prefix.address.isUnicast else {
+            table.report(key, "expected \(expected), found \"\(prefix.address)\"")
+            return nil
+        }
+        return prefix
+    }
+
+    // MARK: what no key can tell alone
+
+    private func checkLegs(dsl: LegConfiguration?, lte: LegConfiguration?) {
+        guard let dsl, let lte else { return }
+        if !dsl.isEnabled && !lte.isEnabled {
+            table.report("dsl", "neither [dsl] nor [lte] is enabled: there is nothing to bond")
+        }
+        if let gateway = dsl.gateway, gateway == lte.gateway, !gateway.isLinkLocal {
+            table.report("lte", "gateway \(gateway) is that of [dsl] too: the legs need different next hops")
+        }
+    }
+
+    private func checkInterfaces(tunnel: TunnelConfiguration) {
+        var first: [InterfaceName: InterfaceReference] = [:]
+        for reference in interfaces {
+            if let earlier = first[reference.name] {
+                table.problems.add(
+                    reference.location,
+                    "\(reference.key): interface \"\(reference.name)\" is already \(earlier.key)")
+            } else {
+                first[reference.name] = reference
+            }
+        }
+        if let clash = first[tunnel.name] {
+            table.problems.add(
+                clash.location, "\(clash.key): interface \"\(tunnel.name)\" has the tunnel's name (tunnel.name)")
+        }
+    }
+
+    private func checkCanonical(_ kernel: KernelConfiguration, haap: AggregationPointAddress?) {
+        guard case .address(let address) = haap else { return }
+        let pair = kernel.canonical(address.family)
+        if address == pair.local || address == pair.remote {
+            table.report("haap", "\(address) is one of the canonical addresses of [kernel], which never leave the host")
+        }
+    }
+}

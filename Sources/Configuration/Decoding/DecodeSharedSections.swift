@@ -1,0 +1,59 @@
+import Addresses
+
+extension TableReader {
+    /// `[resequencer]`
+    func resequencer() -> ResequencerConfiguration {
+        section("resequencer") { table in
+            var result = ResequencerConfiguration()
+            if let buffer = table.integer("buffer", in: 64...65536, unit: "packets") { result.buffer = Int(buffer) }
+            if let timer = table.resequencerTimer("timer") { result.timer = timer }
+            if let hold = table.duration("overflow_hold", in: 100...60_000, unit: .milliseconds) {
+                result.overflowHold = hold
+            }
+            return result
+        } ?? ResequencerConfiguration()
+    }
+
+    private func resequencerTimer(_ key: String) -> ResequencerTimer? {
+        guard let node = node(key) else { return nil }
+        if case .string("auto") = node.value { return .automatic }
+        return duration(node, key, in: 5...1000, unit: .milliseconds, alternative: "\"auto\", ").map { .fixed($0) }
+    }
+
+    /// `[colour]`
+    func colour() -> ColourConfiguration {
+        section("colour") { table in
+            var result = ColourConfiguration()
+            if let share = table.integer("cir_share", in: 50...100, unit: "%") { result.cirShare = Int(share) }
+            if let burst = table.duration("burst", in: 1...1000, unit: .milliseconds) { result.burst = burst }
+            return result
+        } ?? ColourConfiguration()
+    }
+
+    /// `[control]`
+    func control() -> ControlConfiguration {
+        section("control") { table in
+            var result = ControlConfiguration()
+            if let path = table.value("socket", String.self, expected: "a path") {
+                if !path.utf8.starts(with: "/".utf8) || path.utf8.contains(0) {
+                    table.report("socket", "expected an absolute path, found \"\(path)\"")
+                } else if path.utf8.count > 107 {
+                    table.report("socket", "\(path.utf8.count) bytes is out of range: at most 107 bytes")
+                } else {
+                    result.socket = path
+                }
+            }
+            return result
+        } ?? ControlConfiguration()
+    }
+
+    /// `[log]`
+    func log() -> LogConfiguration {
+        section("log") { table in
+            var result = LogConfiguration()
+            if let level = table.choice("level", LogLevel.self) { result.level = level }
+            if let format = table.choice("format", LogFormat.self) { result.format = format }
+            return result
+        } ?? LogConfiguration()
+    }
+}

@@ -1,0 +1,78 @@
+import Addresses
+
+/// `[[subscriber]]`, from however many files: what one subscriber has, no other may have.
+final class SubscriberDecoder {
+    private let problems: ProblemCollector
+    private let defaults: SubscriberRates
+    private var cins: [String: SourceLocation] = [:]
+    private var prefixes: [IPPrefix: SourceLocation] = [:]
+
+    init(problems: ProblemCollector, defaults: SubscriberRates) {
+        self.problems = problems
+        self.defaults = defaults
+    }
+
+    func decode(_ table: TableReader) -> [SubscriberConfiguration] {
+        table.sections("subscriber") { decodeOne($0) }
+    }
+
+    static func rates(_ table: TableReader) -> SubscriberRates {
+        var result = SubscriberRates()
+        result.dslUpstream = table.rate("dsl_upstream")
+        result.dslDownstream = table.rate("dsl_downstream")
+        result.lteDownstream = table.rate("lte_downstream")
+        return result
+    }
+
+    private func decodeOne(_ table: TableReader) -> SubscriberConfiguration? {
+        let cin = table.cin("cin", required: true)
+        let address = table.value("address", IPv4Address.self, expected: "an IPv4 address")
+        let address6 = table.value("address6", IPv6Address.self, expected: "an IPv6 address")
+        let routes = table.list("routes", IPPrefix.self, expected: "a prefix such as 192.0.2.0/28")
+        let rates = Self.rates(table)
+
+        if let cin { claim(cin, table) }
+        if let address { claim(.v4(address), "address", table) }
+        if let address6 { claim(.v6(address6), "address6", table) }
+        for (route, location) in routes {
+            if route.masked != route {
+                problems.add(location, "subscriber.routes: \(route) has host bits set: \(route.masked) is the prefix")
+            } else {
+                claim(route, "routes", at: location)
+            }
+        }
+        guard let cin else { return nil }
+        var result = SubscriberConfiguration(cin: cin)
+        result.address = address
+        result.address6 = address6
+        result.routes = routes.map(\.value)
+        result.rates = rates.filled(from: defaults)
+        return result
+    }
+
+    private func claim(_ cin: String, _ table: TableReader) {
+        if let earlier = cins[cin] {
+            table.report("cin", "\"\(cin)\" is already that of another subscriber (\(earlier.file):\(earlier.line))")
+        } else {
+            cins[cin] = table.location(of: "cin")
+        }
+    }
+
+    private func claim(_ address: IPAddress, _ key: String, _ table: TableReader) {
+        guard address.isUnicast else {
+            table.report(key, "\(address) is not a unicast address")
+            return
+        }
+        claim(IPPrefix(host: address), key, at: table.location(of: key))
+    }
+
+    private func claim(_ prefix: IPPrefix, _ key: String, at location: SourceLocation) {
+        if let earlier = prefixes[prefix] {
+            problems.add(
+                location,
+                "subscriber.\(key): \(prefix) is already routed to a subscriber (\(earlier.file):\(earlier.line))")
+        } else {
+            prefixes[prefix] = location
+        }
+    }
+}

@@ -1,0 +1,29 @@
+/// What loading takes from the machine; a test gives its own.
+struct LoadContext: Sendable {
+    /// 1 MiB: a settings file.
+    static let fileLimit = 1 << 20
+    /// 16 MiB: a file of nothing but subscribers.
+    static let subscriberFileLimit = 16 << 20
+
+    /// The bytes of a file of at most so many bytes.
+    var read: @Sendable (_ path: String, _ limit: Int) throws(ConfigurationError) -> [UInt8]
+    /// The names in a folder, in any order; none when there is no such folder.
+    var list: @Sendable (_ folder: String) throws(ConfigurationError) -> [String]
+    var hostName: @Sendable () -> String
+
+    /// `path` as seen from the folder that holds `file`.
+    func resolve(_ path: String, relativeTo file: String) -> String {
+        guard !path.utf8.starts(with: "/".utf8), let slash = file.utf8.lastIndex(of: 0x2F) else { return path }
+        return String(file[...slash]) + path
+    }
+}
+
+/// An interface that the settings name, and where.
+struct InterfaceReference {
+    var name: InterfaceName
+    /// "dsl.interface", "lan"
+    var key: String
+    var location: SourceLocation
+    /// Whether it has to exist on this machine: false for a leg that is not enabled.
+    var isUsed: Bool
+}
