@@ -33,12 +33,23 @@ let package = Package(
         .target(
             name: "NFTables", dependencies: ["Addresses", "NetlinkKit", "CLibmnl", "CLibnftnl", "CLinux"],
             swiftSettings: swiftSettings),
-        .target(name: "Configuration", dependencies: ["Addresses", "CTOML"], swiftSettings: swiftSettings),
+        .target(
+            name: "Configuration", dependencies: ["Addresses", "GREBonding", "CTOML"], swiftSettings: swiftSettings),
+        .target(
+            name: "EventLog", dependencies: [.product(name: "Logging", package: "swift-log")],
+            swiftSettings: swiftSettings),
         .target(
             name: "Controller",
             dependencies: ["Addresses", "GREBonding", "NetlinkKit", "NFTables", "CLinux", "Configuration"],
             swiftSettings: swiftSettings),
-        .executableTarget(name: "spillway", dependencies: ["Controller"], swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "spillway",
+            dependencies: [
+                "Configuration", "Controller", "EventLog",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swiftSettings),
         .testTarget(name: "AddressesTests", dependencies: ["Addresses"], swiftSettings: swiftSettings),
         .testTarget(
             name: "GREBondingTests", dependencies: ["GREBonding"], resources: [.copy("Vectors")],
@@ -46,7 +57,10 @@ let package = Package(
         .testTarget(
             name: "NetlinkKitTests", dependencies: ["Addresses", "NetlinkKit", "CLinux"], swiftSettings: swiftSettings),
         .testTarget(name: "NFTablesTests", dependencies: ["NFTables"], swiftSettings: swiftSettings),
-        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ConfigurationTests", dependencies: ["Addresses", "Configuration", "GREBonding"],
+            swiftSettings: swiftSettings),
+        .testTarget(name: "EventLogTests", dependencies: ["EventLog"], swiftSettings: swiftSettings),
         .testTarget(name: "ControllerTests", dependencies: ["Controller"], swiftSettings: swiftSettings),
     ],
     cxxLanguageStandard: .cxx17

@@ -1,4 +1,5 @@
 import Addresses
+import GREBonding
 
 /// `role = "haap"`
 struct AggregationPointDecoder {
@@ -8,7 +9,7 @@ struct AggregationPointDecoder {
     func decode() -> AggregationPointConfiguration? {
         let addresses = table.addressPerFamily("address", required: true)
         let anycast = table.addressPerFamily("anycast", required: false)
-        let dialect = table.choice("dialect", DialectName.self) ?? .rfc8157
+        let dialect = table.choice("dialect", Dialect.self) ?? .rfc8157
         checkAddresses(addresses, anycast: anycast, dialect: dialect)
 
         var result = AggregationPointConfiguration(addresses: addresses)
@@ -96,7 +97,7 @@ struct AggregationPointDecoder {
 
     // MARK: what no key can tell alone
 
-    private func checkAddresses(_ addresses: [IPAddress], anycast: [IPAddress], dialect: DialectName) {
+    private func checkAddresses(_ addresses: [IPAddress], anycast: [IPAddress], dialect: Dialect) {
         for g in anycast {
             if addresses.contains(g) {
                 table.report("anycast", "\(g) is also address: leave anycast out when they are the same")

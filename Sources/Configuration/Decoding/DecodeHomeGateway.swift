@@ -1,4 +1,5 @@
 import Addresses
+import GREBonding
 
 /// `role = "hg"`
 struct HomeGatewayDecoder {
@@ -17,7 +18,7 @@ struct HomeGatewayDecoder {
             "haap", AggregationPointAddress.self, required: true, expected: "a unicast IP address or a host name")
         let lan = table.list("lan", InterfaceName.self, expected: "an interface name")
         let cin = cin()
-        let dialect = table.choice("dialect", DialectName.self) ?? .rfc8157
+        let dialect = table.choice("dialect", Dialect.self) ?? .rfc8157
         let dsl = leg("dsl", family: haap?.family)
         let lte = leg("lte", family: haap?.family)
         interfaces += lan.map { InterfaceReference(name: $0.value, key: "lan", location: $0.location, isUsed: true) }
@@ -39,15 +40,15 @@ struct HomeGatewayDecoder {
         return result
     }
 
-    private func cin() -> String? {
-        if let cin = table.cin("cin", required: false) { return cin }
-        guard table.node("cin") == nil else { return nil }  // reported
+    private func cin() -> ClientIdentificationName? {
+        if table.entries["cin"] != nil { return table.cin("cin", required: false) }
+        _ = table.node("cin")  // so that it is a known key
         let name = context.hostName()
-        guard (1...40).contains(name.utf8.count) else {
+        guard (1...ClientIdentificationName.length).contains(name.utf8.count) else {
             table.report("cin", "not set, and the host name \"\(name)\" has \(name.utf8.count) bytes: 1…40 are allowed")
             return nil
         }
-        return name
+        return ClientIdentificationName(name)
     }
 
     private mutating func leg(_ key: String, family: IPFamily?) -> LegConfiguration? {

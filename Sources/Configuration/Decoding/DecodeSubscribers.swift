@@ -1,10 +1,11 @@
 import Addresses
+import GREBonding
 
 /// `[[subscriber]]`, from however many files: what one subscriber has, no other may have.
 final class SubscriberDecoder {
     private let problems: ProblemCollector
     private let defaults: SubscriberRates
-    private var cins: [String: SourceLocation] = [:]
+    private var cins: [ClientIdentificationName: SourceLocation] = [:]
     private var prefixes: [IPPrefix: SourceLocation] = [:]
 
     init(problems: ProblemCollector, defaults: SubscriberRates) {
@@ -50,7 +51,7 @@ final class SubscriberDecoder {
         return result
     }
 
-    private func claim(_ cin: String, _ table: TableReader) {
+    private func claim(_ cin: ClientIdentificationName, _ table: TableReader) {
         if let earlier = cins[cin] {
             table.report("cin", "\"\(cin)\" is already that of another subscriber (\(earlier.file):\(earlier.line))")
         } else {

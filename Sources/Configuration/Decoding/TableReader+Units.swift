@@ -1,4 +1,5 @@
 import Addresses
+import GREBonding
 
 extension TableReader {
     static let rates = BitRate(kilobitsPerSecond: 1)...BitRate(kilobitsPerSecond: 100_000_000)
@@ -93,9 +94,9 @@ extension TableReader {
     }
 
     /// Client Identification Name: 1…40 bytes of UTF-8 without control characters, which a zero would end early.
-    func cin(_ key: String, required: Bool) -> String? {
+    func cin(_ key: String, required: Bool) -> ClientIdentificationName? {
         guard let name = value(key, String.self, required: required, expected: "a name") else { return nil }
-        guard (1...40).contains(name.utf8.count) else {
+        guard (1...ClientIdentificationName.length).contains(name.utf8.count) else {
             report(key, "\(name.utf8.count) bytes is out of range: 1…40 bytes of UTF-8")
             return nil
         }
@@ -103,7 +104,7 @@ extension TableReader {
             report(key, "holds a control character")
             return nil
         }
-        return name
+        return ClientIdentificationName(name)
     }
 
     /// Unicast addresses, at most one of each family.

@@ -1,4 +1,5 @@
 public import Addresses
+public import GREBonding
 
 /// An aggregation point's settings (`role = "haap"`).
 public struct AggregationPointConfiguration: Hashable, Sendable {
@@ -8,7 +9,7 @@ public struct AggregationPointConfiguration: Hashable, Sendable {
     /// that `address` has too. Default: none; gateways then use H.
     public var anycast: [IPAddress] = []
     /// `dialect`: "rfc8157" or "deployed". Default: "rfc8157".
-    public var dialect: DialectName = .rfc8157
+    public var dialect: Dialect = .rfc8157
     public var session = SessionConfiguration()
     public var tunnel = TunnelPoolConfiguration()
     public var resequencer = ResequencerConfiguration()
@@ -85,7 +86,7 @@ public struct SubscriberRates: Hashable, Sendable {
 /// One gateway that may bond (`[[subscriber]]`).
 public struct SubscriberConfiguration: Hashable, Sendable {
     /// `cin`, required and unique: Client Identification Name, 1…40 bytes of UTF-8 (RFC 8157 §5.1.1).
-    public var cin: String
+    public var cin: ClientIdentificationName
     /// `address`: the IPv4 address routed to the bond as a /32. Default: none.
     public var address: IPv4Address?
     /// `address6`: the IPv6 address routed to the bond as a /128. Default: none.
@@ -95,5 +96,5 @@ public struct SubscriberConfiguration: Hashable, Sendable {
     /// `dsl_upstream`, `dsl_downstream`, `lte_downstream`, already filled from `[defaults]`.
     public var rates = SubscriberRates()
 
-    public init(cin: String) { self.cin = cin }
+    public init(cin: ClientIdentificationName) { self.cin = cin }
 }

@@ -1,4 +1,5 @@
 public import Addresses
+public import GREBonding
 
 /// A gateway's settings (`role = "hg"`).
 public struct HomeGatewayConfiguration: Hashable, Sendable {
@@ -7,9 +8,9 @@ public struct HomeGatewayConfiguration: Hashable, Sendable {
     /// `lan`: the interfaces whose traffic goes to the bond. May be empty. Default: none.
     public var lan: [InterfaceName] = []
     /// `cin`: Client Identification Name, 1…40 bytes of UTF-8 (RFC 8157 §5.1.1). Default: the host name.
-    public var cin: String
+    public var cin: ClientIdentificationName
     /// `dialect`: "rfc8157" or "deployed". Default: "rfc8157".
-    public var dialect: DialectName = .rfc8157
+    public var dialect: Dialect = .rfc8157
     /// `[dsl]`, required: the primary leg.
     public var dsl: LegConfiguration
     /// `[lte]`, required: the secondary leg.
@@ -21,7 +22,7 @@ public struct HomeGatewayConfiguration: Hashable, Sendable {
     public var control = ControlConfiguration()
     public var log = LogConfiguration()
 
-    public init(haap: AggregationPointAddress, cin: String, dsl: LegConfiguration, lte: LegConfiguration) {
+    public init(haap: AggregationPointAddress, cin: ClientIdentificationName, dsl: LegConfiguration, lte: LegConfiguration) {
         self.haap = haap
         self.cin = cin
         self.dsl = dsl
@@ -77,12 +78,4 @@ public enum TunnelMTU: Hashable, Sendable {
 extension InterfaceName {
     /// "bond0".
     public static let bond0 = InterfaceName(trusted: "bond0")
-}
-
-/// Which form of the protocol is spoken.
-public enum DialectName: String, Hashable, Sendable, CaseIterable {
-    /// RFC 8157 as published.
-    case rfc8157
-    /// What is in use on the one large network that runs this protocol. IPv6 outer packets only.
-    case deployed
 }

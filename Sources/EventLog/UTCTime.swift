@@ -1,0 +1,28 @@
+/// The wall clock's time as text, without a calendar library.
+enum UTCTime {
+    /// "2025-01-31T23:59:59.042Z" (RFC 3339) for a time since 1970-01-01T00:00Z.
+    static func text(seconds: Int64, milliseconds: Int64) -> String {
+        let days = seconds >= 0 ? seconds / 86400 : (seconds - 86399) / 86400
+        let second = seconds - days * 86400
+        let (year, month, day) = civil(days: days)
+        func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
+        let fraction = String(1000 + milliseconds % 1000).dropFirst()
+        return "\(year)-\(two(month))-\(two(day))T\(two(second / 3600)):\(two(second / 60 % 60)):\(two(second % 60))"
+            + ".\(fraction)Z"
+    }
+
+    /// The Gregorian date of a day counted from 1970-01-01. Years are counted from March, so that the leap day is the
+    /// last of its year.
+    private static func civil(days: Int64) -> (year: Int64, month: Int64, day: Int64) {
+        let shifted = days + 719_468  // since 0000-03-01
+        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097  // 400 years
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let shiftedMonth = (5 * dayOfYear + 2) / 153
+        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
+        return (
+            yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
+        )
+    }
+}
