@@ -6,6 +6,16 @@
 #include <string>
 #include <vector>
 
+namespace {
+/// toml++ 3.3 takes for granted what some malformed texts break (`a = ]` in a table, for one) and would end the process.
+struct FailedAssertion {};
+constexpr void require(bool holds) {
+    if (!holds) throw FailedAssertion();
+}
+} // namespace
+
+#undef NDEBUG // else toml++ tells the compiler that its assertions hold
+#define TOML_ASSERT(expression) require(static_cast<bool>(expression))
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_MAX_NESTED_VALUES 16
@@ -85,13 +95,47 @@ void flatten(spillway_toml_document &document) {
     }
 }
 
+bool breaks_assertion(std::string_view text) {
+    try {
+        static_cast<void>(toml::parse(text));
+        return false;
+    } catch (const FailedAssertion &) {
+        return true;
+    }
+}
+
+/// The line that breaks an assertion of the parser: text up to its end does, text before it does not.
+uint32_t line_of_failed_assertion(std::string_view text) {
+    std::vector<size_t> ends; // of each line
+    for (size_t i = 0; i < text.size(); i++) {
+        if (text[i] == '\n') ends.push_back(i + 1);
+    }
+    ends.push_back(text.size());
+    size_t low = 0, high = ends.size() - 1;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (breaks_assertion(text.substr(0, ends[middle]))) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return static_cast<uint32_t>(low + 1);
+}
+
 void parse(spillway_toml_document &document, std::string_view text) {
     // toml++ builds and destroys nested tables recursively and sets no limit to the parts of a dotted key.
     if (const auto excess = spillway::find_long_dotted_key(text); excess.line) {
         fail(document, "a key has more than 16 parts", excess.line, excess.column);
         return;
     }
-    toml::parse_result result = toml::parse(text);
+    toml::parse_result result;
+    try {
+        result = toml::parse(text);
+    } catch (const FailedAssertion &) {
+        fail(document, "malformed", line_of_failed_assertion(text), 1);
+        return;
+    }
     if (!result) {
         const auto &error = result.error();
         fail(document, error.description(), error.source().begin.line, error.source().begin.column);

@@ -7,7 +7,7 @@ enum DecimalText {
         let isDigit = { (b: UInt8) in (0x30...0x39).contains(b) }
         let numberEnd = bytes.firstIndex { !isDigit($0) && $0 != 0x2E } ?? bytes.endIndex
         let parts = bytes[..<numberEnd].split(separator: 0x2E, omittingEmptySubsequences: false)
-        guard (1...2).contains(parts.count), parts.allSatisfy({ !$0.isEmpty && $0.count <= 19 }) else { return nil }
+        guard (1...2).contains(parts.count), parts.allSatisfy({ !$0.isEmpty && $0.count <= 20 }) else { return nil }
         let unit = bytes[numberEnd...].drop { $0 == 0x20 }.map(lowercased)
         guard let factor = units.first(where: { $0.name.utf8.map(lowercased) == unit })?.factor else { return nil }
 

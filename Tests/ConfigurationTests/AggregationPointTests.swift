@@ -1,0 +1,145 @@
+import Addresses
+import GREBonding
+import Testing
+
+@testable import Configuration
+
+@Suite struct AggregationPointTests {
+    private let head = "role = \"haap\"\naddress = \"192.0.2.1\"\n"
+
+    @Test func defaults() throws {
+        let c = try aggregationPoint(["a.toml": head])
+        #expect(c.addresses == [.v4(IPv4Address(192, 0, 2, 1))] && c.anycast.isEmpty && c.dialect == .rfc8157)
+        #expect(c.address(.v4) != nil && c.address(.v6) == nil)
+        #expect(c.session == SessionConfiguration())
+        #expect(c.session.idleTimeout.seconds == 86400 && c.session.idleHelloInterval.seconds == 1800)
+        #expect(c.tunnel.prefix == "bond" && c.tunnel.mtu == .automatic && c.subscribers.isEmpty)
+    }
+
+    @Test func everyKey() throws {
+        let c = try aggregationPoint([
+            "a.toml": """
+            role = "haap"
+            address = ["192.0.2.1", "2001:db8::1"]
+            anycast = "2001:db8::53"
+            [session]
+            active_hello_interval = 5
+            idle_hello_interval = "30 min"
+            hello_retry_times = 10
+            idle_timeout = 0
+            no_traffic_monitored_interval = "2 min"
+            rtt_difference_threshold = 40
+            rtt_violation = 1
+            rtt_compliance = 25
+            bypass_check_interval = "300 s"
+            [tunnel]
+            prefix = "hg-"
+            mtu = 1400
+            [defaults]
+            dsl_upstream = "1 Mbit/s"
+            lte_downstream = "20 Mbit/s"
+            [[subscriber]]
+            cin = "one"
+            address = "100.64.0.1"
+            address6 = "2001:db8:1::1"
+            routes = ["198.51.100.0/28", "2001:db8:2::/48"]
+            dsl_downstream = "50 Mbit/s"
+            lte_downstream = "100 Mbit/s"
+            """
+        ])
+        #expect(c.addresses.count == 2 && c.anycast == [IPAddress("2001:db8::53")])
+        #expect(c.session.activeHelloInterval.seconds == 5 && c.session.helloRetryTimes == 10)
+        #expect(c.session.idleTimeout.rawValue == 0 && c.session.noTrafficMonitoredInterval.seconds == 120)
+        #expect(c.session.rttDifferenceThreshold.rawValue == 40)
+        #expect(c.session.rttViolation == 1 && c.session.rttCompliance == 25)
+        #expect(c.session.bypassCheckInterval.seconds == 300 && c.session.idleHelloInterval.seconds == 1800)
+        #expect(c.tunnel.prefix == "hg-" && c.tunnel.mtu == .bytes(1400))
+        let s = c.subscribers[0]
+        #expect(s.cin == ClientIdentificationName("one") && s.address == IPv4Address(100, 64, 0, 1))
+        #expect(s.address6 == IPv6Address("2001:db8:1::1") && s.routes.count == 2)
+        #expect(s.rates.dslUpstream == BitRate("1 Mbit/s") && s.rates.dslDownstream == BitRate("50 Mbit/s"))
+        #expect(s.rates.lteDownstream == BitRate("100 Mbit/s"))
+    }
+
+    @Test(arguments: [
+        ("anycast = \"192.0.2.1\"", 3, "anycast: 192.0.2.1 is also address"),
+        ("anycast = \"2001:db8::1\"", 3, "anycast: 2001:db8::1 is IPv6, but address has no IPv6 address"),
+        ("anycast = [\"10.0.0.1\", \"10.0.0.2\"]", 3, "anycast: more than one IPv4 address"),
+        ("anycast = \"224.0.0.1\"", 3, "anycast: 224.0.0.1 is not a unicast address"),
+        ("dialect = \"deployed\"", 2, "address: the dialect \"deployed\" runs over IPv6 only"),
+        ("session.active_hello_interval = 101", 3, "session.active_hello_interval: 101 s is out of range: 1…100 s"),
+        ("session.active_hello_interval = \"1500 ms\"", 3, "session.active_hello_interval: 1500 ms is out of range"),
+        ("session.active_hello_interval = \"100999 ms\"", 3, "session.active_hello_interval: 100999 ms is out"),
+        ("session.idle_hello_interval = 150", 3, "session.idle_hello_interval: 150 s is out of range: 100…86400 s in st"),
+        ("session.hello_retry_times = 2", 3, "session.hello_retry_times: 2 is out of range: 3…10"),
+        ("session.idle_timeout = 90", 3, "session.idle_timeout: 90 s is out of range: 0…172800 s in steps of 60"),
+        ("session.idle_timeout = \"49 h\"", 3, "session.idle_timeout: 49 h is out of range"),
+        ("session.idle_timeout = 9223372036854775807", 3, "session.idle_timeout: 9223372036854775807 s is out"),
+        ("session.no_traffic_monitored_interval = 29", 3, "session.no_traffic_monitored_interval: 29 s is out"),
+        ("session.rtt_difference_threshold = \"1001 ms\"", 3, "session.rtt_difference_threshold: 1001 ms is out"),
+        ("session.rtt_violation = 0", 3, "session.rtt_violation: 0 is out of range: 1…25"),
+        ("session.rtt_compliance = 26", 3, "session.rtt_compliance: 26 is out of range"),
+        ("session.bypass_check_interval = 9", 3, "session.bypass_check_interval: 9 s is out of range: 10…300 s"),
+        ("tunnel.prefix = \"123456789\"", 3, "tunnel.prefix: \"123456789\" is not 1…8 bytes"),
+        ("tunnel.name = \"x\"", 3, "tunnel.name: unknown key"),
+        ("subscriber = [1]", 3, "subscriber: expected an array of tables ([[subscriber]]), found an array"),
+        ("subscriber = [{}]", 3, "subscriber.cin: required, but missing"),
+        ("subscriber = [{cin = 'a', address = '2001:db8::1'}]", 3, "subscriber.address: expected an IPv4 address"),
+        ("subscriber = [{cin = 'a', address6 = 'ff02::1'}]", 3, "subscriber.address6: ff02::1 is not a unicast"),
+        ("subscriber = [{cin = 'a', routes = '198.51.100.1/24'}]", 3,
+         "subscriber.routes: 198.51.100.1/24 has host bits set: 198.51.100.0/24 is the prefix"),
+        ("defaults.dsl_upstream = \"fast\"", 3, "defaults.dsl_upstream: expected a rate"),
+        ("subscribers_file = \"none.toml\"", 3, "subscribers_file: none.toml: no such file"),
+    ] as [(String, Int, String)])
+    func refuses(line text: String, at line: Int, reason: String) {
+        let found = problems(head + text)
+        #expect(found.count == 1, "\(found)")
+        let prefix = "a.toml:\(line): \(reason)"
+        #expect(found.first?.hasPrefix(prefix) == true, "\(found) does not begin with \(prefix)")
+    }
+
+    @Test func addressIsRequired() {
+        #expect(problems("role = \"haap\"") == ["a.toml:1: address: required, but missing"])
+        #expect(problems("role = \"haap\"\naddress = []") == ["a.toml:2: address: required, but empty"])
+    }
+
+    @Test func subscribersShareNothing() {
+        let text = head + """
+            [[subscriber]]
+            cin = "a"
+            address = "100.64.0.1"
+            [[subscriber]]
+            cin = "a"
+            address = "100.64.0.2"
+            routes = ["100.64.0.1/32", "10.0.0.0/8", "10.0.0.0/8"]
+            """
+        #expect(problems(text) == [
+            "a.toml:7: subscriber.cin: \"a\" is already that of another subscriber (a.toml:4)",
+            "a.toml:9: subscriber.routes: 100.64.0.1/32 is already routed to a subscriber (a.toml:5)",
+            "a.toml:9: subscriber.routes: 10.0.0.0/8 is already routed to a subscriber (a.toml:9)",
+        ])
+    }
+
+    @Test func subscribersFile() throws {
+        let main = "role='haap'\naddress='192.0.2.1'\nsubscribers_file='big.toml'\n[[subscriber]]\ncin='a'\n"
+        let c = try aggregationPoint([
+            "a.toml": main, "big.toml": (0..<500).map { "[[subscriber]]\ncin = \"s\($0)\"\n" }.joined(),
+        ])
+        #expect(c.subscribers.count == 501 && c.subscribers[500].cin.text == "s499")
+
+        let bad = Machine(files: ["a.toml": main, "big.toml": "role = 'hg'\n[[subscriber]]\ncin='a'\nadress='x'\n"])
+        #expect(bad.problems() == [
+            "big.toml:1: role: unknown key",
+            "big.toml:3: subscriber.cin: \"a\" is already that of another subscriber (a.toml:5)",
+            "big.toml:4: subscriber.adress: unknown key; did you mean \"address\"?",
+        ])
+        #expect(Machine(files: ["a.toml": main, "big.toml": "[["]).problems().first?.hasPrefix("big.toml:1: not TOML") == true)
+    }
+
+    @Test func pathsAreSeenFromTheFileThatNamesThem() {
+        let context = LoadContext.system
+        #expect(context.resolve("s.toml", relativeTo: "/etc/spillway/a.toml") == "/etc/spillway/s.toml")
+        #expect(context.resolve("/s.toml", relativeTo: "/etc/spillway/a.toml") == "/s.toml")
+        #expect(context.resolve("s.toml", relativeTo: "a.toml") == "s.toml")
+    }
+}

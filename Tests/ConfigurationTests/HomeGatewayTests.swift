@@ -1,0 +1,201 @@
+import Addresses
+import GREBonding
+import Testing
+
+@testable import Configuration
+
+@Suite struct HomeGatewayTests {
+    @Test func defaults() throws {
+        let c = try homeGateway(gateway())
+        #expect(c.cin.text == "gateway")
+        #expect(c.dialect == .rfc8157 && c.lan.isEmpty)
+        #expect(c.dsl.interface.description == "dsl0" && c.dsl.linkOverhead == 14 && c.dsl.isEnabled)
+        #expect(c.dsl.gateway == nil && c.dsl.upstream == nil)
+        #expect(c.tunnel.name.description == "bond0" && c.tunnel.mtu == .automatic)
+        #expect(c.tunnel.masquerade && c.tunnel.defaultRoute)
+        #expect(c.resequencer.buffer == 4096 && c.resequencer.timer == .automatic)
+        #expect(c.resequencer.overflowHold == .seconds(2))
+        #expect(c.kernel.markMask == 0xF000_0000 && c.kernel.table == 5300 && c.kernel.routeProtocol == 157)
+        #expect(c.kernel.canonical(.v4).local.description == "192.0.0.8")
+        #expect(c.kernel.canonical(.v6).remote.description == "fd53:7069:6c6c:7761:79::9")
+        #expect(c.control.socket == "/run/spillway/control.sock")
+        #expect(c.log.level == .info && c.log.format == .text)
+    }
+
+    @Test func everyKey() throws {
+        let c = try homeGateway(
+            """
+            role = "hg"
+            haap = "haap.example.net"
+            lan = ["lan0", "lan1"]
+            cin = "näme"
+            dialect = "deployed"
+            [dsl]
+            interface = "dsl0"
+            gateway = "2001:db8::1"
+            upstream = "10 Mbit/s"
+            downstream = 50000000
+            link_overhead = -12
+            enabled = false
+            [lte]
+            interface = "lte0"
+            gateway = "fe80::1"
+            [tunnel]
+            name = "bond"
+            address = "100.64.0.2"
+            address6 = "2001:db8:1::1/64"
+            mtu = 1280
+            masquerade = false
+            default_route = false
+            [resequencer]
+            buffer = 64
+            timer = "80 ms"
+            overflow_hold = 500
+            [colour]
+            cir_share = 90
+            burst = 10
+            [kernel]
+            mark_mask = 0x00ff0000
+            table = 1000
+            rule_priority = 100
+            protocol = 200
+            queue = 65520
+            queues = 16
+            canonical = ["10.0.0.1", "10.0.0.2"]
+            canonical6 = ["fd00::1", "fd00::2"]
+            [control]
+            socket = "/tmp/s"
+            [log]
+            level = "debug"
+            format = "json"
+            """)
+        #expect(c.haap == .name("haap.example.net"))
+        #expect(c.lan.map(\.description) == ["lan0", "lan1"])
+        #expect(c.cin.text == "näme" && c.dialect == .deployed)
+        #expect(c.dsl.gateway == IPAddress("2001:db8::1") && c.dsl.linkOverhead == -12 && !c.dsl.isEnabled)
+        #expect(c.dsl.upstream == BitRate("10 Mbit/s") && c.dsl.downstream == BitRate("50 Mbit/s"))
+        #expect(c.tunnel.name.description == "bond" && c.tunnel.mtu == .bytes(1280))
+        #expect(c.tunnel.address == IPPrefix("100.64.0.2/32") && c.tunnel.address6 == IPPrefix("2001:db8:1::1/64"))
+        #expect(!c.tunnel.masquerade && !c.tunnel.defaultRoute)
+        #expect(c.resequencer.buffer == 64 && c.resequencer.timer == .fixed(Milliseconds(80)))
+        #expect(c.resequencer.overflowHold == Milliseconds(500))
+        #expect(c.colour.cirShare == 90 && c.colour.burst == Milliseconds(10))
+        #expect(c.kernel.markMask == 0xFF0000 && c.kernel.table == 1000 && c.kernel.rulePriority == 100)
+        #expect(c.kernel.routeProtocol == 200 && c.kernel.queue == 65520 && c.kernel.queues == 16)
+        #expect(c.kernel.canonical.remote == IPAddress("10.0.0.2") && c.kernel.canonical6.local == IPAddress("fd00::1"))
+        #expect(c.control.socket == "/tmp/s" && c.log.level == .debug && c.log.format == .json)
+    }
+
+    /// One bad line at a time: its line number, the start of its reason.
+    @Test(arguments: [
+        ("lan = 5", 3, "lan: expected an interface name, found an integer"),
+        ("lan = [\"a\", \"dsl0\"]", 3, "lan: interface \"dsl0\" is already dsl.interface"),
+        ("lan = [\"a\", \"a\"]", 3, "lan: interface \"a\" is already lan"),
+        ("lan = \"bond0\"", 3, "lan: interface \"bond0\" has the tunnel's name"),
+        ("cin = \"\"", 3, "cin: 0 bytes is out of range: 1…40"),
+        ("cin = \"éééééééééééééééééééééé\"", 3, "cin: 44 bytes is out of range"),
+        ("cin = \"a\\u0000\"", 3, "cin: holds a control character"),
+        ("dialect = \"rfc8156\"", 3, "dialect: expected \"rfc8157\" or \"deployed\", found \"rfc8156\""),
+        ("dialect = \"deployed\"", 2, "haap: the dialect \"deployed\" runs over IPv6 only"),
+        ("resequencer = 1", 3, "resequencer: expected a table, found an integer"),
+        ("subscriber = []", 3, "subscriber: unknown key"),
+        ("roll = 1", 3, "roll: unknown key; did you mean \"role\"?"),
+        ("tunnel.name = \"a b\"", 3, "tunnel.name: expected an interface name"),
+        ("tunnel.address = \"2001:db8::1\"", 3, "tunnel.address: expected an IPv4 address"),
+        ("tunnel.address6 = \"192.0.2.1\"", 3, "tunnel.address6: expected an IPv6 address"),
+        ("tunnel.mtu = 575", 3, "tunnel.mtu: 575 bytes is out of range: 576…9000"),
+        ("tunnel.mtu = \"big\"", 3, "tunnel.mtu: expected 576…9000 bytes or \"auto\", found \"big\""),
+        ("tunnel = { mtu = 1200, address6 = \"2001:db8::1\" }", 3, "tunnel.mtu: 1200 bytes is less than the 1280"),
+        ("tunnel.masquerade = 1", 3, "tunnel.masquerade: expected true or false, found an integer"),
+        ("resequencer.buffer = 63", 3, "resequencer.buffer: 63 packets is out of range: 64…65536 packets"),
+        ("resequencer.timer = \"1001 ms\"", 3, "resequencer.timer: 1001 ms is out of range: 5…1000 ms"),
+        ("resequencer.timer = \"soon\"", 3, "resequencer.timer: expected \"auto\", a time such as"),
+        ("resequencer.timer = -9223372036854775808", 3, "resequencer.timer: -9223372036854775808 ms is out"),
+        ("resequencer.overflow_hold = \"1.5 min\"", 3, "resequencer.overflow_hold: 1.5 min is out of range"),
+        ("colour.cir_share = 49", 3, "colour.cir_share: 49 % is out of range: 50…100 %"),
+        ("colour.burst = 1.5", 3, "colour.burst: expected a time such as"),
+        ("kernel.mark_mask = 0x80000000", 3, "kernel.mark_mask: 0x80000000 is not at least two adjacent bits"),
+        ("kernel.mark_mask = 0xa0", 3, "kernel.mark_mask: 0xa0 is not at least two adjacent bits"),
+        ("kernel.mark_mask = 0x1ffffffff", 3, "kernel.mark_mask: 8589934591 is out of range"),
+        ("kernel.table = 254", 3, "kernel.table: 254 to 269 meet the kernel's own tables"),
+        ("kernel.table = 238", 3, "kernel.table: 238 to 253 meet"),
+        ("kernel.rule_priority = 32766", 3, "kernel.rule_priority: 32766 is out of range"),
+        ("kernel.protocol = 186", 3, "kernel.protocol: 186 belongs to another routing daemon"),
+        ("kernel.queue = 65536", 3, "kernel.queue: 65536 is out of range"),
+        ("kernel = { queue = 65535, queues = 2 }", 3, "kernel.queue: 65535 and 2 queues go beyond"),
+        ("kernel.canonical = [\"10.0.0.1\", \"10.0.0.1\"]", 3, "kernel.canonical: local and remote are both 10.0.0.1"),
+        ("kernel.canonical = [\"fd00::1\", \"fd00::2\"]", 3, "kernel.canonical: expected two IPv4 addresses"),
+        ("kernel.canonical = [\"192.0.2.1\", \"192.0.2.2\"]", 2, "haap: 192.0.2.1 is one of the canonical addresses"),
+        ("control.socket = \"run/s\"", 3, "control.socket: expected an absolute path"),
+        ("control.socket = \"/\(String(repeating: "x", count: 107))\"", 3, "control.socket: 108 bytes is out"),
+        ("log.level = \"verbose\"", 3, "log.level: expected \"trace\" or "),
+        ("log.format = true", 3, "log.format: expected \"text\" or \"json\", found true or false"),
+    ] as [(String, Int, String)])
+    func refuses(line text: String, at line: Int, reason: String) {
+        let found = problems(gateway(top: text))
+        #expect(found.count == 1, "\(found)")
+        let prefix = "a.toml:\(line): \(reason)"
+        #expect(found.first?.hasPrefix(prefix) == true, "\(found) does not begin with \(prefix)")
+    }
+
+    @Test(arguments: [
+        ("gateway = \"2001:db8::1\"", "dsl.gateway: 2001:db8::1 is IPv6, but haap is IPv4"),
+        ("gateway = \"0.0.0.0\"", "dsl.gateway: 0.0.0.0 is not a unicast address"),
+        ("gateway = \"192.0.2\"", "dsl.gateway: expected an IP address, found \"192.0.2\""),
+        ("upstream = \"50 MB/s\"", "dsl.upstream: expected a rate such as"),
+        ("upstream = 0", "dsl.upstream: 0 bit/s is out of range: 1 kbit/s…100 Gbit/s"),
+        ("upstream = -5", "dsl.upstream: -5 bit/s is out of range"),
+        ("downstream = \"101 Gbit/s\"", "dsl.downstream: 101 Gbit/s is out of range"),
+        ("downstream = 2.5", "dsl.downstream: expected a rate such as"),
+        ("link_overhead = 257", "dsl.link_overhead: 257 bytes is out of range: -64…256 bytes"),
+        ("enabled = \"yes\"", "dsl.enabled: expected true or false, found a string"),
+        ("up_stream = 1", "dsl.up_stream: unknown key; did you mean \"upstream\"?"),
+    ])
+    func refusesInLeg(line text: String, reason: String) {
+        let found = problems(gateway(dsl: text))
+        #expect(found.count == 1)
+        #expect(found.first?.hasPrefix("a.toml:5: \(reason)") == true, "\(found)")
+    }
+
+    @Test func reportsAllAtOnce() {
+        #expect(problems("role = \"hg\"\nlan = [1, \"a\", 2]\n[dsl]\ninterfase = \"x\"\nenabled = 1") == [
+            "a.toml:1: haap: required, but missing",
+            "a.toml:1: lte: required, but missing",
+            "a.toml:2: lan: expected an interface name, found an integer",
+            "a.toml:2: lan: expected an interface name, found an integer",
+            "a.toml:3: dsl.interface: required, but missing",
+            "a.toml:4: dsl.interfase: unknown key; did you mean \"interface\"?",
+            "a.toml:5: dsl.enabled: expected true or false, found an integer",
+        ])
+    }
+
+    @Test func roleIsNeeded() {
+        #expect(problems("haap = \"192.0.2.1\"") == ["a.toml:1: role: required, but missing"])
+        #expect(problems("role = \"gateway\"") == ["a.toml:1: role: expected \"hg\" or \"haap\", found \"gateway\""])
+    }
+
+    @Test func contradictions() {
+        #expect(problems("role='hg'\nhaap='192.0.2.1'\n[dsl]\ninterface='a'\nenabled=false\n[lte]\ninterface='b'\nenabled=false")
+            == ["a.toml:3: dsl: neither [dsl] nor [lte] is enabled: there is nothing to bond"])
+        #expect(problems("role='hg'\nhaap='192.0.2.1'\n[dsl]\ninterface='a'\n[lte]\ninterface='a'")
+            == ["a.toml:6: lte.interface: interface \"a\" is already dsl.interface"])
+        #expect(problems("role='hg'\nhaap='192.0.2.1'\ndsl={interface='a',gateway='10.0.0.1'}\nlte={interface='b',gateway='10.0.0.1'}")
+            == ["a.toml:4: lte: gateway 10.0.0.1 is that of [dsl] too: the legs need different next hops"])
+    }
+
+    @Test func hostNameServesAsCIN() {
+        let long = Machine(files: ["a.toml": gateway()], hostName: String(repeating: "h", count: 41))
+        #expect(long.problems().first?.hasPrefix("a.toml:1: cin: not set, and the host name") == true)
+        #expect(Machine(files: ["a.toml": gateway(top: "cin = \"x\"")], hostName: "").problems().isEmpty)
+    }
+
+    @Test func missingInterfaces() {
+        let machine = Machine(files: ["a.toml": gateway(top: "lan = [\"lan0\",\n\"lan1\"]")])
+        #expect(machine.problems(interfaces: ["dsl0", "lan0"]) == [
+            "a.toml:4: lan: there is no interface \"lan1\" on this machine",
+            "a.toml:8: lte.interface: there is no interface \"lte0\" on this machine",
+        ])
+        let disabled = Machine(files: ["a.toml": gateway(dsl: "enabled = false")])
+        #expect(disabled.problems(interfaces: ["lte0"]).isEmpty)
+    }
+}
