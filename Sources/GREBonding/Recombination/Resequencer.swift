@@ -1,0 +1,231 @@
+/// Puts the packets of one bond back in order (RFC 8157 §4.4, RFC 2890 §2.2). Sequence numbers go in, an order of
+/// release comes out; the packets themselves stay where they are and are named by a token.
+///
+/// A gap ends in one of three ways: the missing packets come; every leg has delivered something that was sent after
+/// them, and as a leg keeps its order they are lost; or OUTOFORDER_TIMER runs out, which only a leg that has fallen
+/// silent needs.
+public struct Resequencer: Sendable {
+    public struct Settings: Hashable, Sendable {
+        /// MAX_PERFLOW_BUFFER: packets held at most.
+        public var bufferLimit: Int
+        /// OUTOFORDER_TIMER: nanoseconds that a packet is held at most.
+        public var timer: Int64
+
+        public init(bufferLimit: Int, timer: Int64) {
+            self.bufferLimit = bufferLimit
+            self.timer = timer
+        }
+    }
+
+    /// Counters since the start, in packets unless said otherwise.
+    public struct Statistics: Hashable, Sendable {
+        public var inOrder: UInt64 = 0
+        /// Held because an earlier number was missing.
+        public var held: UInt64 = 0
+        /// Came after a later number had been released: delivered out of order.
+        public var late: UInt64 = 0
+        /// Numbers given up because both legs had passed them.
+        public var passedOver: UInt64 = 0
+        /// Numbers given up because the timer ran out.
+        public var timedOut: UInt64 = 0
+        /// Starts from a new number: the buffer would not have held the distance.
+        public var resynchronized: UInt64 = 0
+        /// Longest wait of a packet that was released in order, nanoseconds.
+        public var longestWait: Int64 = 0
+    }
+
+    private struct Slot {
+        var token: UInt64 = 0
+        /// Arrival, nanoseconds; .min: empty.
+        var arrival: Int64 = .min
+    }
+
+    public var settings: Settings
+    public private(set) var statistics = Statistics()
+    /// Packets held now.
+    public private(set) var depth = 0
+    private var expected: UInt32?
+    /// The number after the highest one held or released.
+    private var horizon: UInt32 = 0
+    /// The lowest number held; meaningful while something is. Kept so that no packet has to search a gap for it.
+    private var firstHeld: UInt32 = 0
+    /// A ring, indexed by the low bits of the number; it grows to the limit as distances do, so that a bond which
+    /// never needs it costs nothing.
+    private var ring: [Slot] = []
+    private var mask: UInt32 = 0
+    /// The highest number seen on each leg, and when.
+    private var legs: [LegMark] = [LegMark(), LegMark()]
+    private var lateInARow = 0
+
+    private struct LegMark {
+        var highest: UInt32 = 0
+        var seen: Int64 = .min
+    }
+
+    public init(settings: Settings) { self.settings = settings }
+
+    /// When ``expire(now:release:)`` is due, nanoseconds; nil when nothing is held.
+    public private(set) var deadline: Int64?
+
+    /// Takes a packet. `leg` is 0 or 1; `release` is called for each packet that may go now, in order.
+    public mutating func receive(
+        sequence: UInt32, leg: Int, token: UInt64, now: Int64, release: (UInt64) -> Void
+    ) {
+        let index = min(max(leg, 0), 1)
+        guard let next = expected else {
+            restart(at: sequence)
+            legs[index] = LegMark(highest: sequence, seen: now)
+            statistics.inOrder &+= 1
+            return release(token)
+        }
+        if legs[index].seen == .min || Int32(bitPattern: sequence &- legs[index].highest) > 0 {
+            legs[index].highest = sequence
+        }
+        legs[index].seen = now
+        let distance = Int32(bitPattern: sequence &- next)
+        if distance == 0 {
+            lateInARow = 0
+            statistics.inOrder &+= 1
+            release(token)
+            expected = next &+ 1
+            if Int32(bitPattern: horizon &- next) <= 0 { horizon = next &+ 1 }
+            if depth > 0 { drain(now, release) }
+        } else if distance < 0 {
+            late(sequence, index, now)
+            release(token)
+        } else {
+            lateInARow = 0
+            hold(sequence, distance, token, now, release)
+        }
+        if depth > 0 { passOver(now, release) }
+        updateDeadline()
+    }
+
+    /// Releases what has waited for the whole timer.
+    public mutating func expire(now: Int64, release: (UInt64) -> Void) {
+        while depth > 0, now &- ring[Int(firstHeld & mask)].arrival >= settings.timer {
+            statistics.timedOut &+= UInt64(skipGap())
+            drain(now, release)
+        }
+        updateDeadline()
+    }
+
+    /// Releases everything, in order, and forgets the numbers: the bond no longer uses several legs, or its peer
+    /// started anew.
+    public mutating func flush(release: (UInt64) -> Void) {
+        while depth > 0 {
+            _ = skipGap()
+            drain(.min, release)
+        }
+        expected = nil
+        ring = []
+        mask = 0
+        legs = [LegMark(), LegMark()]
+        deadline = nil
+    }
+
+    private mutating func restart(at sequence: UInt32) {
+        expected = sequence &+ 1
+        horizon = sequence &+ 1
+        lateInARow = 0
+    }
+
+    private mutating func late(_ sequence: UInt32, _ leg: Int, _ now: Int64) {
+        statistics.late &+= 1
+        lateInARow += 1
+        // Nothing but late numbers: the sender restarted its count, or was away for half the number space.
+        if lateInARow >= 32, depth == 0 {
+            statistics.resynchronized &+= 1
+            restart(at: sequence)
+            legs = [LegMark(), LegMark()]
+            legs[leg] = LegMark(highest: sequence, seen: now)
+        }
+    }
+
+    private mutating func hold(
+        _ sequence: UInt32, _ distance: Int32, _ token: UInt64, _ now: Int64, _ release: (UInt64) -> Void
+    ) {
+        if Int(distance) >= settings.bufferLimit {
+            statistics.resynchronized &+= 1
+            while depth > 0 {
+                _ = skipGap()
+                drain(now, release)
+            }
+            restart(at: sequence)
+            return release(token)
+        }
+        grow(toHold: Int(distance) + 1)
+        let slot = Int(sequence & mask)
+        if ring[slot].arrival != .min {
+            // The same number twice: the first one counts, the second is not kept back.
+            statistics.late &+= 1
+            return release(token)
+        }
+        ring[slot] = Slot(token: token, arrival: now)
+        if depth == 0 || Int32(bitPattern: sequence &- firstHeld) < 0 { firstHeld = sequence }
+        depth += 1
+        statistics.held &+= 1
+        if Int32(bitPattern: sequence &- horizon) >= 0 { horizon = sequence &+ 1 }
+    }
+
+    /// Releases the run of packets that starts at the expected number.
+    private mutating func drain(_ now: Int64, _ release: (UInt64) -> Void) {
+        guard var next = expected else { return }
+        while depth > 0 {
+            let slot = Int(next & mask)
+            guard ring[slot].arrival != .min else { break }
+            if now != .min { statistics.longestWait = max(statistics.longestWait, now &- ring[slot].arrival) }
+            release(ring[slot].token)
+            ring[slot].arrival = .min
+            depth -= 1
+            next &+= 1
+        }
+        expected = next
+        guard depth > 0, Int32(bitPattern: firstHeld &- next) < 0 else { return }
+        while ring[Int(next & mask)].arrival == .min { next &+= 1 }
+        firstHeld = next
+    }
+
+    /// Gives up numbers that every leg in use has passed.
+    private mutating func passOver(_ now: Int64, _ release: (UInt64) -> Void) {
+        guard legs[0].seen != .min, legs[1].seen != .min else { return }
+        while depth > 0, let next = expected, Int32(bitPattern: legs[0].highest &- next) > 0,
+            Int32(bitPattern: legs[1].highest &- next) > 0
+        {
+            // Only numbers below both marks are known to be lost; one above the lower mark may be under way.
+            let lower =
+                Int32(bitPattern: legs[0].highest &- legs[1].highest) < 0 ? legs[0].highest : legs[1].highest
+            let number = Int32(bitPattern: firstHeld &- lower) < 0 ? firstHeld : lower
+            statistics.passedOver &+= UInt64(number &- next)
+            expected = number
+            if number != firstHeld { return }
+            drain(now, release)
+        }
+    }
+
+    /// Moves the expected number to the first one held; how many were skipped.
+    private mutating func skipGap() -> Int {
+        guard let next = expected, depth > 0 else { return 0 }
+        expected = firstHeld
+        return Int(firstHeld &- next)
+    }
+
+    private mutating func updateDeadline() {
+        deadline = depth > 0 ? ring[Int(firstHeld & mask)].arrival &+ settings.timer : nil
+    }
+
+    private mutating func grow(toHold count: Int) {
+        guard count > ring.count else { return }
+        var size = max(64, ring.count)
+        while size < count { size *= 2 }
+        let old = ring
+        let oldMask = mask
+        ring = Array(repeating: Slot(), count: size)
+        mask = UInt32(size - 1)
+        guard depth > 0, var number = expected else { return }
+        while number != horizon {
+            ring[Int(number & mask)] = old[Int(number & oldMask)]
+            number &+= 1
+        }
+    }
+}

@@ -1,0 +1,49 @@
+/// The protocol's numbers that a peer does not announce, and the defaults for those it does.
+enum Constants {
+    /// RFC 8157 §5.2.5 to §5.2.15: what an attribute may say, and what holds when the Accept is silent.
+    static let helloInterval = (range: UInt32(1)...100, standard: UInt32(10))
+    static let idleHelloInterval = (range: UInt32(100)...86_400, standard: UInt32(1800))
+    static let helloRetryTimes = (range: UInt32(3)...10, standard: UInt32(3))
+    static let rttDifferenceThreshold = (range: UInt32(0)...1000, standard: UInt32(0))
+    static let rttCount = (range: UInt32(1)...25, standard: UInt32(3))
+    static let bypassCheckInterval = (range: UInt32(10)...300, standard: UInt32(10))
+    static let idleTimeout = (range: UInt32(0)...172_800, standard: UInt32(86_400))
+    static let noTrafficMonitoredInterval = (range: UInt32(30)...86_400, standard: UInt32(60))
+
+    /// First wait for an answer to a Setup Request; it doubles with each attempt up to the limit.
+    static let setupRetransmission = Duration.seconds(1)
+    static let setupRetransmissionLimit = Duration.seconds(60)
+    /// First wait after a Deny or Tear Down that may soon no longer hold (maintenance, an old session, the
+    /// operator's AAA), and after one that needs somebody to act.
+    static let transientDenyWait = Duration.seconds(5)
+    static let permanentDenyWait = Duration.seconds(60)
+    static let denyWaitLimit = Duration.seconds(3600)
+
+    /// An unanswered Hello is repeated sooner than the interval says: a dead leg should not cost three intervals.
+    static let helloRetry = Duration.seconds(1)
+
+    /// Deployed aggregators repeat an unacknowledged Notify after three seconds.
+    static let notifyRetransmission = Duration.seconds(1)
+    static let notifyRetransmissionLimit = Duration.seconds(8)
+    static let notifyAttempts = 8
+    static let notifyQueueLimit = 64
+
+    /// RFC 8157 §5.6.15: one initial attempt and two retries.
+    static let verificationAttempts = 3
+    static let verificationInterval = Duration.seconds(1)
+
+    /// How long a bond whose only leg changed its address waits for the aggregator to accept the new one.
+    static let revivalLimit = Duration.seconds(15)
+
+    /// Setup requests that wait for the operator's answer, over all sources and from one of them.
+    static let pendingAuthorizations = 4096
+    static let pendingPerSource = 16
+    static let authorizationWait = Duration.seconds(30)
+}
+
+extension UInt32 {
+    /// What the peer said, held inside the range that the protocol allows: a bad value must not stop a bond.
+    func held(in limits: (range: ClosedRange<UInt32>, standard: UInt32)) -> UInt32 {
+        Swift.min(Swift.max(self, limits.range.lowerBound), limits.range.upperBound)
+    }
+}

@@ -1,0 +1,91 @@
+/// The gateway's side of Hello on one leg: when to send, what was answered, how long it took, when to give up
+/// (RFC 8157 §5.4, §5.2.6, §5.2.7).
+struct HelloMonitor: Hashable, Sendable {
+    private(set) var rtt = RoundTripTime()
+    /// When the next Hello is due.
+    private(set) var next: Instant
+    /// Hellos sent since the last answer.
+    private(set) var unanswered = 0
+    /// Hellos under way, oldest first. An answer is matched by the timestamp it carries back.
+    private var underWay: [(timestamp: Timestamp, sent: Instant)] = []
+
+    init(next: Instant) { self.next = next }
+
+    /// Marks one Hello as sent; nil when the allowed attempts are used up and the leg has failed.
+    mutating func send(now: Instant, interval: Duration, attempts: UInt32) -> Timestamp? {
+        if unanswered >= Int(attempts) { return nil }
+        unanswered += 1
+        let timestamp = Timestamp(now)
+        underWay.append((timestamp, now))
+        if underWay.count > 16 { underWay.removeFirst() }
+        // The first of a series waits a whole interval only when it is answered: see ``answered``.
+        next = now + min(interval, retry)
+        return timestamp
+    }
+
+    /// Takes an answer; the round trip it measured, or nil when it answers nothing that is under way.
+    mutating func answered(_ timestamp: Timestamp, receivedAt: Instant, interval: Duration) -> Duration? {
+        guard let index = underWay.firstIndex(where: { $0.timestamp == timestamp }) else { return nil }
+        let sent = underWay[index].sent
+        underWay.removeFirst(index + 1)
+        unanswered = 0
+        next = max(sent + interval, receivedAt)
+        let sample = max(receivedAt - sent, .zero)
+        rtt.add(sample)
+        return sample
+    }
+
+    /// Brings the next Hello forward, for example when packets go out and none come back.
+    mutating func hurry(now: Instant) { next = min(next, now) }
+
+    mutating func clearRTT() { rtt = RoundTripTime() }
+
+    /// Time to wait for an answer before the next attempt: the smoothed round trip and four deviations, at least
+    /// a second so that a queue that fills does not look like a dead leg.
+    private var retry: Duration {
+        guard let smoothed = rtt.smoothed else { return Constants.helloRetry }
+        return max(Constants.helloRetry, smoothed + rtt.deviation * 4)
+    }
+
+    static func == (a: Self, b: Self) -> Bool {
+        a.rtt == b.rtt && a.next == b.next && a.unanswered == b.unanswered
+            && a.underWay.map(\.timestamp) == b.underWay.map(\.timestamp)
+    }
+
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(next)
+        hasher.combine(unanswered)
+    }
+}
+
+/// A round-trip time: the last measurement, and one smoothed for display and timers (the weights of RFC 6298). The
+/// threshold of RFC 8157 §5.2.4 looks at measurements, never at the smoothed value.
+public struct RoundTripTime: Hashable, Sendable {
+    public private(set) var last: Duration?
+    public private(set) var smoothed: Duration?
+    public private(set) var deviation: Duration = .zero
+    public private(set) var least: Duration?
+
+    public init() {}
+
+    mutating func add(_ sample: Duration) {
+        last = sample
+        least = min(least ?? sample, sample)
+        guard let old = smoothed else {
+            smoothed = sample
+            deviation = sample / 2
+            return
+        }
+        let difference = sample > old ? sample - old : old - sample
+        deviation = (deviation * 3 + difference) / 4
+        smoothed = (old * 7 + sample) / 8
+    }
+}
+
+extension Timestamp {
+    /// The time since the system restarted, RFC 8157 §5.4.1.
+    init(_ instant: Instant) {
+        let ms = max(0, instant.nanoseconds / 1_000_000)
+        self.init(seconds: UInt32(truncatingIfNeeded: ms / 1000), milliseconds: UInt32(ms % 1000))
+    }
+}

@@ -1,0 +1,174 @@
+public import Addresses
+
+/// The gateway's half of one bonding connection, RFC 8157 §5 and §6.2, as a value without input or output: inputs
+/// and times go in, effects come out. The same inputs at the same times always give the same effects.
+public struct HomeGatewaySession: Sendable {
+    public struct Settings: Hashable, Sendable {
+        public var client: ClientIdentificationName
+        /// The aggregator's address for the first request: G, or H where there is no anycast address.
+        public var aggregator: IPAddress
+        /// What the DSL modem reports, kbit/s downstream (RFC 8157 §5.1.3); 0: not known.
+        public var dslSynchronizationRate: UInt32
+        /// Upstream rate of the primary leg by configuration, kbit/s; 0: take the aggregator's word (§5.2.10).
+        public var primaryUpstreamRate: UInt32
+        /// All legs that may exist. The lowest is the primary; the highest is set up first.
+        public var legs: [LegID]
+
+        public init(
+            client: ClientIdentificationName, aggregator: IPAddress, dslSynchronizationRate: UInt32 = 0,
+            primaryUpstreamRate: UInt32 = 0, legs: [LegID] = [.primary, .secondary]
+        ) {
+            self.client = client
+            self.aggregator = aggregator
+            self.dslSynchronizationRate = dslSynchronizationRate
+            self.primaryUpstreamRate = primaryUpstreamRate
+            self.legs = legs.sorted()
+        }
+    }
+
+    public enum Input: Hashable, Sendable {
+        /// The WAN of a leg has carrier and an address; also when the address is a new one.
+        case wanUp(LegID, IPAddress)
+        case wanDown(LegID, LegDownReason)
+        /// A control message that arrived on the leg's interface.
+        case message(ControlMessage, on: LegID, from: IPAddress)
+        /// The time of ``deadline`` has come.
+        case timeout
+        /// The operator ends the session in an orderly way.
+        case stop
+    }
+
+    public enum Effect: Hashable, Sendable {
+        case send(ControlMessage, on: LegID, to: IPAddress)
+        /// The data plane that is wanted from now on; nil: none.
+        case bond(Bond?)
+        case event(SessionEvent)
+    }
+
+    /// Where a leg stands.
+    enum LegState: Hashable, Sendable {
+        /// No carrier or no address.
+        case unavailable
+        /// Ready to ask, from this time on.
+        case waiting(until: Instant)
+        case requesting(attempts: Int, next: Instant)
+        case established(HelloMonitor)
+    }
+
+    struct Leg: Hashable, Sendable {
+        var address: IPAddress?
+        var state = LegState.unavailable
+        /// Denials in a row, for the back-off.
+        var denials = 0
+    }
+
+    public let settings: Settings
+    var legs: [LegID: Leg]
+    var notifies = NotifyQueue()
+    var parameters = SessionParameters()
+    /// The bond that the aggregator granted, whether or not a leg is up at this moment.
+    var grant: Grant?
+    /// The data plane that was last asked for.
+    public internal(set) var bond: Bond?
+    var random: any RandomNumberGenerator & Sendable
+    var stopped = false
+    /// While no leg is up but the bond may still be revived.
+    var reviveUntil: Instant?
+
+    struct Grant: Hashable, Sendable {
+        var sessionID: UInt32
+        var key: UInt32
+        /// H, which takes the place of the address that was asked.
+        var aggregator: IPAddress
+        var primaryUpstreamRate: UInt32 = 0
+        var primaryDownstreamRate: UInt32 = 0
+    }
+
+    public init(settings: Settings, random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()) {
+        self.settings = settings
+        self.random = random
+        legs = Dictionary(uniqueKeysWithValues: settings.legs.map { ($0, Leg()) })
+    }
+
+    /// The leg that is set up first and whose Accept grants the bond (RFC 8157 §6.2: LTE before DSL).
+    var grantingLeg: LegID { settings.legs.last ?? .secondary }
+    var primaryLeg: LegID { settings.legs.first ?? .primary }
+
+    /// When ``Input/timeout`` is due; nil: never.
+    public var deadline: Instant? {
+        var least: Instant?
+        func take(_ t: Instant?) { if let t { least = min(least ?? t, t) } }
+        for (id, leg) in legs {
+            switch leg.state {
+            case .unavailable: break
+            case .waiting(let until): if mayRequest(id) { take(until) }
+            case .requesting(_, let next): take(next)
+            case .established(let hello): take(hello.next)
+            }
+        }
+        take(notifies.next)
+        take(reviveUntil)
+        return stopped ? nil : least
+    }
+
+    public mutating func handle(_ input: Input, now: Instant) -> [Effect] {
+        var effects: [Effect] = []
+        if stopped { return effects }
+        switch input {
+        case .wanUp(let id, let address): wanUp(id, address, now, &effects)
+        case .wanDown(let id, let reason): wanDown(id, reason, now, &effects)
+        case .message(let message, let id, let source): receive(message, id, source, now, &effects)
+        case .timeout: break
+        case .stop:
+            stop(&effects)
+            return effects
+        }
+        runTimers(now, &effects)
+        publish(&effects)
+        return effects
+    }
+
+    /// The round-trip time of a leg that is up.
+    public func roundTripTime(of id: LegID) -> RoundTripTime? {
+        if case .established(let hello)? = legs[id]?.state { hello.rtt } else { nil }
+    }
+
+    public func isUp(_ id: LegID) -> Bool {
+        if case .established? = legs[id]?.state { true } else { false }
+    }
+
+    public var legsUp: [LegID] { settings.legs.filter(isUp) }
+
+    /// One word for where a leg stands, for people.
+    public func stateName(of id: LegID) -> String {
+        switch legs[id]?.state {
+        case .unavailable, nil: "no_wan"
+        case .waiting: "waiting"
+        case .requesting: "requesting"
+        case .established: "up"
+        }
+    }
+
+    /// Asks for the data plane that the legs allow, when it differs from what was asked last.
+    mutating func publish(_ effects: inout [Effect]) {
+        let wanted = wantedBond()
+        guard wanted != bond else { return }
+        if let wanted, bond == nil { effects.append(.event(.bondUp(sessionID: wanted.sessionID))) }
+        bond = wanted
+        effects.append(.bond(wanted))
+    }
+
+    private func wantedBond() -> Bond? {
+        guard let grant else { return nil }
+        var up: [LegID: IPAddress] = [:]
+        for id in legsUp { up[id] = legs[id]?.address }
+        // While the only leg is being revived from a new address the device and its sequence stay.
+        if up.isEmpty { return reviveUntil == nil ? nil : bond }
+        let configured = settings.primaryUpstreamRate
+        return Bond(
+            sessionID: grant.sessionID, key: grant.key, aggregator: grant.aggregator, legs: up,
+            distribution: Bond.distribution(over: up.keys, overflowAllowed: true),
+            committedInformationRate: configured > 0 ? configured : grant.primaryUpstreamRate,
+            client: settings.client)
+    }
+}

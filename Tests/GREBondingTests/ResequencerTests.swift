@@ -1,0 +1,121 @@
+import Testing
+
+@testable import GREBonding
+
+@Suite struct ResequencerTests {
+    private static let settings = Resequencer.Settings(bufferLimit: 4096, timer: 80_000_000)
+
+    /// Feeds numbers and gives back the order in which they come out.
+    private func run(_ arrivals: [(UInt32, Int)], _ r: inout Resequencer, at now: Int64 = 0) -> [UInt32] {
+        var out: [UInt32] = []
+        for (number, leg) in arrivals {
+            r.receive(sequence: number, leg: leg, token: UInt64(number), now: now) { out.append(UInt32($0)) }
+        }
+        return out
+    }
+
+    @Test func inOrderPassesThrough() {
+        var r = Resequencer(settings: Self.settings)
+        #expect(run((10..<20).map { ($0, 0) }, &r) == Array(10..<20))
+        #expect(r.depth == 0 && r.deadline == nil && r.statistics.inOrder == 10)
+    }
+
+    @Test func unlikeLegsComeOutInOrder() {
+        var r = Resequencer(settings: Self.settings)
+        // 0 and 3 went by leg 1, which is slower: leg 0 is ahead of it.
+        #expect(run([(99, 0), (101, 0), (102, 0), (104, 0), (100, 1), (103, 1), (105, 0)], &r) == Array(99...105))
+        #expect(r.statistics.late == 0 && r.statistics.passedOver == 0)
+    }
+
+    @Test func numbersWrap() {
+        var r = Resequencer(settings: Self.settings)
+        let start = UInt32.max - 2
+        let numbers = (0..<6).map { start &+ UInt32($0) }
+        #expect(run([0, 2, 1, 4, 3, 5].map { (numbers[$0], $0 % 2) }, &r) == numbers)
+    }
+
+    @Test func lossIsKnownWhenBothLegsHavePassedIt() {
+        var r = Resequencer(settings: Self.settings)
+        // 2 is lost. Leg 0 is beyond it at once; with leg 1 beyond it too nothing is waited for.
+        #expect(run([(0, 0), (1, 1), (3, 0)], &r) == [0, 1])
+        #expect(r.depth == 1)
+        #expect(run([(4, 1)], &r) == [3, 4])
+        #expect(r.statistics.passedOver == 1 && r.statistics.timedOut == 0)
+    }
+
+    @Test func aNumberBetweenTheMarksIsStillWaitedFor() {
+        var r = Resequencer(settings: Self.settings)
+        // 2 lost; 5 is under way on leg 1, whose mark is 4.
+        #expect(run([(0, 0), (1, 1), (3, 0), (6, 0), (4, 1)], &r) == [0, 1, 3, 4])
+        #expect(run([(5, 1)], &r) == [5, 6])
+    }
+
+    @Test func silentLegIsWaitedForNoLongerThanTheTimer() {
+        var r = Resequencer(settings: Self.settings)
+        #expect(run([(0, 0), (2, 0)], &r, at: 1000) == [0])
+        #expect(r.deadline == 80_001_000)
+        var out: [UInt64] = []
+        r.expire(now: 80_000_999) { out.append($0) }
+        #expect(out.isEmpty)
+        r.expire(now: 80_001_000) { out.append($0) }
+        #expect(out == [2] && r.deadline == nil && r.statistics.timedOut == 1)
+        #expect(run([(1, 1)], &r) == [1])
+        #expect(r.statistics.late == 1)
+    }
+
+    @Test func jumpBeyondTheBufferStartsAnew() {
+        var r = Resequencer(settings: .init(bufferLimit: 64, timer: 80_000_000))
+        #expect(run([(0, 0), (2, 0), (1000, 0), (1001, 1)], &r) == [0, 2, 1000, 1001])
+        #expect(r.statistics.resynchronized == 1 && r.depth == 0)
+    }
+
+    @Test func restartedSenderIsFollowed() {
+        var r = Resequencer(settings: Self.settings)
+        _ = run([(5000, 0)], &r)
+        #expect(run((0..<40).map { ($0, 0) }, &r) == Array(0..<40))
+        #expect(r.statistics.resynchronized == 1)
+        #expect(run([(41, 0), (40, 1)], &r) == [40, 41])
+    }
+
+    @Test func duplicatesGoAtOnceAndNothingIsCountedTwice() {
+        var r = Resequencer(settings: Self.settings)
+        #expect(run([(0, 0), (2, 0), (2, 0), (0, 0), (1, 1)], &r) == [0, 2, 0, 1, 2])
+        #expect(r.depth == 0)
+    }
+
+    @Test func flushReleasesAllInOrder() {
+        var r = Resequencer(settings: Self.settings)
+        _ = run([(0, 0), (5, 0), (3, 0)], &r)
+        var out: [UInt64] = []
+        r.flush { out.append($0) }
+        #expect(out == [3, 5] && r.depth == 0 && r.deadline == nil)
+    }
+
+    /// Every packet comes out exactly once, whatever the order, the duplicates and the jumps.
+    @Test(arguments: 1...200)
+    func nothingIsLostOrInvented(seed: Int) {
+        var random = SplitMix(state: UInt64(seed))
+        var r = Resequencer(settings: .init(bufferLimit: 128, timer: 1000))
+        var put: [UInt64: Int] = [:]
+        var got: [UInt64: Int] = [:]
+        var now: Int64 = 0
+        var base = random.next() as UInt32
+        for token in 0..<2000 as Range<UInt64> {
+            switch random.next(upperBound: UInt64(100)) {
+            case 0: base = random.next()
+            case 1: base = base &- 1
+            default: base = base &+ 1
+            }
+            let number = base &- UInt32(random.next(upperBound: UInt64(16)))
+            put[token, default: 0] += 1
+            r.receive(sequence: number, leg: Int(random.next(upperBound: UInt64(2))), token: token, now: now) {
+                got[$0, default: 0] += 1
+            }
+            now += Int64(random.next(upperBound: UInt64(300)))
+            if let deadline = r.deadline, deadline <= now { r.expire(now: now) { got[$0, default: 0] += 1 } }
+            #expect(r.depth <= 128)
+        }
+        r.flush { got[$0, default: 0] += 1 }
+        #expect(put == got)
+    }
+}
