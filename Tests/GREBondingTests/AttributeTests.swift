@@ -78,7 +78,8 @@ import Testing
         let invalid = try #require(ClientIdentificationName(bytes: [0xFF] + [UInt8](repeating: 0, count: 39)))
         #expect(invalid.text == nil)
         #expect(invalid.description == "\u{FFFD}")
-        let embedded = try #require(ClientIdentificationName(bytes: [0x61, 0, 0x62] + [UInt8](repeating: 0, count: 37)))
+        let embedded = try #require(
+            ClientIdentificationName(bytes: [0x61, 0, 0x62] + [UInt8](repeating: 0, count: 37)))
         #expect(embedded.text == nil)
         let escape = try #require(ClientIdentificationName("a\u{1B}[2J\nb"))
         #expect(escape.text == nil)

@@ -88,7 +88,9 @@ import Testing
         #expect(assembler.receive(first) == .collected(missing: 1))
         #expect(assembler.receive(first) == .duplicate)
         #expect(assembler.receive(package(1, 1, of: 2, "b")) == .rejected(.packageChanged))
-        #expect(assembler.receive(package(1, 2, of: 2, "b")) == .replaced(assembler.current ?? .init(commitCount: 0, items: [])))
+        #expect(
+            assembler.receive(package(1, 2, of: 2, "b"))
+                == .replaced(assembler.current ?? .init(commitCount: 0, items: [])))
         #expect(assembler.current?.items == ["a", "b"].map(item))
         #expect(assembler.receive(first) == .duplicate)
         #expect(assembler.acknowledgement(of: first, outcome: .duplicate).code == .acknowledged)
@@ -100,7 +102,9 @@ import Testing
         #expect(assembler.receive(package(2, 2, of: 2, "y")) == .collected(missing: 1))
         #expect(assembler.receive(package(1, 2, of: 2, "b")) == .rejected(.staleCommitCount))
         #expect(assembler.pendingCommitCount == 2)
-        #expect(assembler.receive(package(2, 1, of: 2, "x")) == .replaced(.init(commitCount: 2, items: ["x", "y"].map(item))))
+        #expect(
+            assembler.receive(package(2, 1, of: 2, "x"))
+                == .replaced(.init(commitCount: 2, items: ["x", "y"].map(item))))
         #expect(assembler.receive(package(1, 1, of: 1, "a")) == .rejected(.staleCommitCount))
         #expect(assembler.current?.commitCount == 2)
     }
@@ -141,9 +145,13 @@ import Testing
     @Test func theAnswerDependsOnWhetherThereIsAList() {
         var assembler = FilterListAssembler()
         let bad = package(3, 0, of: 1)
-        #expect(assembler.acknowledgement(of: bad, outcome: assembler.receive(bad)) == .init(commitCount: 3, code: .noListYet))
+        #expect(
+            assembler.acknowledgement(of: bad, outcome: assembler.receive(bad))
+                == .init(commitCount: 3, code: .noListYet))
         let good = package(3, 1, of: 1, "a")
-        #expect(assembler.acknowledgement(of: good, outcome: assembler.receive(good)) == .init(commitCount: 3, code: .acknowledged))
+        #expect(
+            assembler.acknowledgement(of: good, outcome: assembler.receive(good))
+                == .init(commitCount: 3, code: .acknowledged))
         #expect(assembler.acknowledgement(of: bad, outcome: assembler.receive(bad)).code == .oldListKept)
     }
 

@@ -38,7 +38,10 @@ import Testing
         (.sourceIPRange, "192.0.2.1-192.0.2.9", .sourceIPRange(range("192.0.2.1", "192.0.2.9"))),
         (.destinationIPRange, "192.0.2.77/24", .destinationIPRange(range("192.0.2.0", "192.0.2.255"))),
         (.destinationIPRange, "0.0.0.0/0", .destinationIPRange(range("0.0.0.0", "255.255.255.255"))),
-        (.destinationIPRange, "2001:db8::/65", .destinationIPRange(range("2001:db8::", "2001:db8::7fff:ffff:ffff:ffff"))),
+        (
+            .destinationIPRange, "2001:db8::/65",
+            .destinationIPRange(range("2001:db8::", "2001:db8::7fff:ffff:ffff:ffff"))
+        ),
         (
             .destinationIPRange, "2001:db8::/32",
             .destinationIPRange(range("2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"))
@@ -73,12 +76,15 @@ import Testing
 
     static let bad: [(FilterItem.Kind, String, FilterRuleError.Reason)] = [
         (.fqdn, "", .invalidFQDN), (.fqdn, ".", .invalidFQDN), (.fqdn, "a..b", .invalidFQDN),
-        (.fqdn, "*.example.net", .invalidFQDN), (.fqdn, "-a.example", .invalidFQDN), (.fqdn, "münchen.example", .invalidFQDN),
+        (.fqdn, "*.example.net", .invalidFQDN), (.fqdn, "-a.example", .invalidFQDN),
+        (.fqdn, "münchen.example", .invalidFQDN),
         (.fqdn, "a b", .invalidFQDN), (.fqdn, String(repeating: "a", count: 64), .invalidFQDN),
-        (.dscp, "64", .invalidDSCP), (.dscp, "-1", .invalidDSCP), (.dscp, "+1", .invalidDSCP), (.dscp, "", .invalidDSCP),
+        (.dscp, "64", .invalidDSCP), (.dscp, "-1", .invalidDSCP), (.dscp, "+1", .invalidDSCP),
+        (.dscp, "", .invalidDSCP),
         (.dscp, "99999999999999999999", .invalidDSCP),
         (.destinationPort, "65536", .invalidPort), (.destinationPort, "90-80", .invalidPort),
-        (.destinationPort, "80-", .invalidPort), (.destinationPort, "-80", .invalidPort), (.destinationPort, "", .invalidPort),
+        (.destinationPort, "80-", .invalidPort), (.destinationPort, "-80", .invalidPort),
+        (.destinationPort, "", .invalidPort),
         (.sourcePort, "1-2-3", .invalidPort), (.sourcePort, "http", .invalidPort),
         (.destinationIP, "192.0.2.0/33", .invalidPrefix), (.destinationIP, "192.0.2", .invalidPrefix),
         (.destinationIP, "2001:db8::/129", .invalidPrefix), (.destinationIP, "", .invalidPrefix),
@@ -90,7 +96,8 @@ import Testing
         (.sourceMAC, "02:00:5e:10:00", .invalidMAC), (.sourceMAC, "02:00:5e:10:00:fg", .invalidMAC),
         (.sourceMAC, "02:00-5e:10:00:ff", .invalidMAC), (.sourceMAC, "", .invalidMAC),
         (.sourceMAC, "2:0:5e:10:0:ff", .invalidMAC),
-        (.protocol, "256", .unknownProtocol), (.protocol, "nonsense", .unknownProtocol), (.protocol, "", .unknownProtocol),
+        (.protocol, "256", .unknownProtocol), (.protocol, "nonsense", .unknownProtocol),
+        (.protocol, "", .unknownProtocol),
         (.sourceIPRange, "192.0.2.9-192.0.2.1", .invalidAddressRange),
         (.sourceIPRange, "192.0.2.1-2001:db8::1", .invalidAddressRange), (.sourceIPRange, "-", .invalidAddressRange),
         (.sourceIPRange, "[2001:db8::1-2001:db8::9", .invalidAddressRange),

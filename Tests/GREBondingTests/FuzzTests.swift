@@ -37,13 +37,18 @@ import Testing
             for _ in 0..<Int.random(in: 1...4, using: &random) {
                 switch UInt8.random(in: 0..<6, using: &random) {
                 case 0:
-                    if let i = bytes.indices.randomElement(using: &random) { bytes[i] = .random(in: 0...255, using: &random) }
+                    if let i = bytes.indices.randomElement(using: &random) {
+                        bytes[i] = .random(in: 0...255, using: &random)
+                    }
                 case 1:
-                    if let i = bytes.indices.randomElement(using: &random) { bytes[i] ^= 1 << UInt8.random(in: 0..<8, using: &random) }
+                    if let i = bytes.indices.randomElement(using: &random) {
+                        bytes[i] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+                    }
                 case 2: bytes.removeLast(Int.random(in: 0...min(8, bytes.count), using: &random))
                 case 3:
                     if let i = bytes.indices.randomElement(using: &random) { bytes.remove(at: i) }
-                case 4: bytes.insert(.random(in: 0...255, using: &random), at: .random(in: 0...bytes.count, using: &random))
+                case 4:
+                    bytes.insert(.random(in: 0...255, using: &random), at: .random(in: 0...bytes.count, using: &random))
                 default:
                     let (other, _) = Self.seeds[Int.random(in: 0..<Self.seeds.count, using: &random)]
                     bytes += other.dropFirst(9)
@@ -64,7 +69,9 @@ import Testing
                 let usual = AttributeType(rawValue: type)?.lengths.lowerBound ?? 3
                 let length = Bool.random(using: &random) ? usual : Int.random(in: 0...48, using: &random)
                 bytes += [type, 0, UInt8(length)]
-                for _ in 0..<length { bytes.append(.random(in: 0...255, using: &random) & .random(in: 0...255, using: &random)) }
+                for _ in 0..<length {
+                    bytes.append(.random(in: 0...255, using: &random) & .random(in: 0...255, using: &random))
+                }
             }
             check(bytes, .rfc8157, accepted: &accepted)
         }
@@ -80,7 +87,11 @@ import Testing
             for _ in 0..<Int.random(in: 0...4, using: &random) {
                 let byte = alphabet[Int.random(in: 0..<alphabet.count, using: &random)]
                 let index = Int.random(in: 0...value.count, using: &random)
-                if index < value.count, Bool.random(using: &random) { value[index] = byte } else { value.insert(byte, at: index) }
+                if index < value.count, Bool.random(using: &random) {
+                    value[index] = byte
+                } else {
+                    value.insert(byte, at: index)
+                }
             }
             let item = FilterItem(type: .random(in: 0...15, using: &random), descriptionBytes: [], value: value)
             if (try? FilterRule(item)) != nil { accepted += 1 }
@@ -91,7 +102,9 @@ import Testing
     @Test func randomBytes() {
         var random = SeededGenerator(seed: 2784)
         for _ in 0..<50_000 {
-            let bytes = (0..<Int.random(in: 0...24, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+            let bytes = (0..<Int.random(in: 0...24, using: &random)).map { _ in
+                UInt8.random(in: 0...255, using: &random)
+            }
             if let header = try? GREHeader(parsing: bytes) {
                 #expect(header.headerLength <= bytes.count)
                 #expect(header.serialized().count == header.headerLength)

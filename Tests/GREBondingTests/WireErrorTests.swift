@@ -31,8 +31,14 @@ import Testing
         ("2000b7ea00000000" + "41040004000000", WireError(.attributeTruncated, offset: 9, attributeType: 4)),
         ("2000b7ea00000000" + "41c8ffff00", WireError(.attributeTruncated, offset: 9, attributeType: 200)),
         ("2000b7ea00000000" + "4123000004", WireError(.attributeTruncated, offset: 12, attributeType: 4)),
-        ("2000b7ea00000000" + "41230000" + "0400050000000000", WireError(.attributeLength, offset: 12, attributeType: 4)),
-        ("2000b7ea00000000" + "61" + "080007" + "00000001000100", WireError(.attributeLength, offset: 9, attributeType: 8)),
+        (
+            "2000b7ea00000000" + "41230000" + "0400050000000000",
+            WireError(.attributeLength, offset: 12, attributeType: 4)
+        ),
+        (
+            "2000b7ea00000000" + "61" + "080007" + "00000001000100",
+            WireError(.attributeLength, offset: 9, attributeType: 8)
+        ),
     ]
 
     @Test(arguments: corpus)
