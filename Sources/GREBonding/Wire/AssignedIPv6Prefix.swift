@@ -4,10 +4,12 @@ public import Addresses
 ///
 /// The length byte is kept as received, so that a value above 128 can be reported and sent back unchanged.
 public struct AssignedIPv6Prefix: Hashable, Sendable {
+    /// The address with its host bits as received.
     public var address: IPv6Address
     /// The prefix length in bits, 0…128.
     public var length: UInt8
 
+    /// Any length byte; values above 128 are no prefix.
     public init(address: IPv6Address, length: UInt8) {
         self.address = address
         self.length = length

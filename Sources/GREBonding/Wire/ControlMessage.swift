@@ -3,6 +3,7 @@
 /// What is parsed, serialized and parsed again in the same dialect is the same message. The bytes are the same too,
 /// except that reserved bits of the GRE header are cleared and an end marker that was missing is added.
 public struct ControlMessage: Hashable, Sendable {
+    /// MsgType.
     public var type: MessageType
     /// The leg whose tunnel carries the message (T-Type).
     public var leg: LegID
@@ -11,6 +12,7 @@ public struct ControlMessage: Hashable, Sendable {
     /// In the order of the wire, unknown ones included. The end marker of the deployed dialect is not among them.
     public var attributes: [Attribute]
 
+    /// Nothing is checked: which attributes a type must carry is for the sessions to know.
     public init(type: MessageType, leg: LegID, key: UInt32, attributes: [Attribute] = []) {
         self.type = type
         self.leg = leg

@@ -9,6 +9,7 @@ public struct GREHeader: Hashable, Sendable {
     /// The sequence number when the S bit is set.
     public var sequenceNumber: UInt32?
 
+    /// A flag is set for each field that is given.
     public init(
         protocolType: UInt16, checksum: UInt16? = nil, key: UInt32? = nil, sequenceNumber: UInt32? = nil
     ) {

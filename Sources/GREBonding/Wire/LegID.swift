@@ -4,6 +4,7 @@ public struct LegID: RawRepresentable, Hashable, Comparable, Sendable {
     /// 0 for the primary leg, 1 for the secondary. Not a code of the wire.
     public var rawValue: UInt8
 
+    /// Any number; only 0 and 1 have a T-Type code.
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// The leg that is filled first: DSL in the standard's text.

@@ -1,8 +1,10 @@
 /// A value that RFC 8157 does not allow in an attribute that is otherwise well-formed.
 public struct RangeViolation: Hashable, Sendable {
+    /// The type of the attribute at fault.
     public let attribute: AttributeType
     /// The value at fault, in the attribute's unit.
     public let value: UInt32
+    /// Both ends are allowed.
     public let allowed: ClosedRange<UInt32>
     /// Values must be multiples of this; 1 where there is no such rule.
     public let step: UInt32

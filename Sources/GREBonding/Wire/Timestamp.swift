@@ -5,6 +5,7 @@ public struct Timestamp: Hashable, Sendable {
     /// Milliseconds on top of ``seconds``, 0…999. Larger values of a peer are kept.
     public var milliseconds: UInt32
 
+    /// The two fields as on the wire.
     public init(seconds: UInt32, milliseconds: UInt32) {
         self.seconds = seconds
         self.milliseconds = milliseconds

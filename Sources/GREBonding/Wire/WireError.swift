@@ -22,12 +22,14 @@ public struct WireError: Error, Hashable, Sendable {
         case attributeLength = "attribute_length"
     }
 
+    /// What is wrong.
     public let reason: Reason
     /// Where the fault is, in bytes from the start of the GRE header.
     public let offset: Int
     /// The type of the attribute at fault, where it is known.
     public let attributeType: UInt8?
 
+    /// `offset` counts from the start of the GRE header.
     public init(_ reason: Reason, offset: Int, attributeType: UInt8? = nil) {
         self.reason = reason
         self.offset = offset

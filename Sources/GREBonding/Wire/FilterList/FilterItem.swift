@@ -2,19 +2,33 @@
 public struct FilterItem: Hashable, Sendable {
     /// What the value holds; the raw value is the Type field. All other types are reserved and ignored.
     public enum Kind: UInt16, Hashable, Sendable, CaseIterable {
+        /// A host name.
         case fqdn = 1
+        /// A DSCP, decimal.
         case dscp
+        /// A port or a range of ports, decimal.
         case destinationPort
+        /// A prefix.
         case destinationIP
+        /// A prefix and a port.
         case destinationIPAndPort
+        /// A port or a range of ports, decimal.
         case sourcePort
+        /// A prefix.
         case sourceIP
+        /// A prefix and a port.
         case sourceIPAndPort
+        /// An Ethernet address, hexadecimal.
         case sourceMAC
+        /// An IP protocol, decimal or IANA's keyword.
         case `protocol`
+        /// A range of addresses.
         case sourceIPRange
+        /// A range of addresses.
         case destinationIPRange
+        /// A range of addresses and a port.
         case sourceIPRangeAndPort
+        /// A range of addresses and a port.
         case destinationIPRangeAndPort
     }
 
@@ -35,6 +49,7 @@ public struct FilterItem: Hashable, Sendable {
         self.value = value
     }
 
+    /// An item of a type that the standard defines; the limit of the other initializer holds.
     public init(_ kind: Kind, enabled: Bool = true, description: String, value: String) {
         self.init(
             type: kind.rawValue, enable: enabled ? 1 : 0, descriptionBytes: Array(description.utf8),

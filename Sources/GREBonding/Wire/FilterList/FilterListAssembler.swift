@@ -1,8 +1,11 @@
 /// A whole filter list: the items of all packages of one Commit_Count, in the order of their Packet_ID.
 public struct FilterList: Hashable, Sendable {
+    /// The version of the list.
     public var commitCount: UInt32
+    /// All items, those that are disabled or of reserved types included.
     public var items: [FilterItem]
 
+    /// A list as one.
     public init(commitCount: UInt32, items: [FilterItem]) {
         self.commitCount = commitCount
         self.items = items
@@ -16,6 +19,7 @@ public struct FilterList: Hashable, Sendable {
 /// serial number arithmetic, so Commit_Count may wrap; an aggregator that starts over with lower counts also starts a
 /// new bond, and with it comes a new assembler. Memory is bounded by ``Limits``, whatever the peer sends.
 public struct FilterListAssembler: Hashable, Sendable {
+    /// What one list may take; a list that needs more is rejected.
     public struct Limits: Hashable, Sendable {
         /// Packages of one list.
         public var packages: Int
@@ -24,6 +28,7 @@ public struct FilterListAssembler: Hashable, Sendable {
         /// Bytes of all package values of one list.
         public var bytes: Int
 
+        /// The defaults leave room for lists far longer than any seen.
         public init(packages: Int = 256, items: Int = 4096, bytes: Int = 256 * 1024) {
             self.packages = packages
             self.items = items
@@ -43,11 +48,15 @@ public struct FilterListAssembler: Hashable, Sendable {
         case packetSumChanged = "packet_sum_changed"
         /// A Packet_ID came again with other items.
         case packageChanged = "package_changed"
+        /// Packet_Sum exceeds ``Limits/packages``.
         case tooManyPackages = "too_many_packages"
+        /// The items so far and these exceed ``Limits/items``.
         case tooManyItems = "too_many_items"
+        /// The packages so far and this one exceed ``Limits/bytes``.
         case tooManyBytes = "too_many_bytes"
     }
 
+    /// What became of a package.
     public enum Outcome: Hashable, Sendable {
         /// Taken; so many packages are missing.
         case collected(missing: Int)
@@ -59,6 +68,7 @@ public struct FilterListAssembler: Hashable, Sendable {
         case rejected(Rejection)
     }
 
+    /// The bounds of memory.
     public let limits: Limits
     /// The list in force; nil until the first one is whole.
     public private(set) var current: FilterList?
@@ -77,6 +87,7 @@ public struct FilterListAssembler: Hashable, Sendable {
     }
     private var pending: Pending?
 
+    /// `current` is a list that is in force already, for example one kept over a restart.
     public init(limits: Limits = Limits(), current: FilterList? = nil) {
         self.limits = limits
         self.current = current

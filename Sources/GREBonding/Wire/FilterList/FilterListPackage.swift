@@ -11,11 +11,13 @@ public struct FilterListPackage: Hashable, Sendable {
     public var packetSum: UInt16
     /// Which of them this is: 1…``packetSum``.
     public var packetID: UInt16
+    /// The whole items of the package, those of reserved types included.
     public var items: [FilterItem]
     /// What follows the last whole item, as received: empty in a well-formed package. It is kept rather than failing
     /// the message, because the standard has an answer for such a package (``FilterListPackageACK``).
     public var malformedRemainder: [UInt8]
 
+    /// Nothing is checked; ``split(_:commitCount:)`` makes packages that may be sent.
     public init(
         commitCount: UInt32, packetSum: UInt16 = 1, packetID: UInt16 = 1, items: [FilterItem],
         malformedRemainder: [UInt8] = []

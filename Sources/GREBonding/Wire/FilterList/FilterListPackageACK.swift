@@ -2,8 +2,10 @@
 public struct FilterListPackageACK: Hashable, Sendable {
     /// Values without a meaning are kept.
     public struct Code: RawRepresentable, Hashable, Sendable {
+        /// The byte of the wire.
         public var rawValue: UInt8
 
+        /// Any value; 0…2 have a meaning.
         public init(rawValue: UInt8) { self.rawValue = rawValue }
 
         /// The package was taken.
@@ -16,8 +18,10 @@ public struct FilterListPackageACK: Hashable, Sendable {
 
     /// The Commit_Count of the package that this answers.
     public var commitCount: UInt32
+    /// Whether the package was taken.
     public var code: Code
 
+    /// Both fields as on the wire.
     public init(commitCount: UInt32, code: Code) {
         self.commitCount = commitCount
         self.code = code

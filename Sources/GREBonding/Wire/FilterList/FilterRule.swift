@@ -8,25 +8,37 @@ public struct FilterRule: Hashable, Sendable {
         case fqdn(String)
         /// 0…63.
         case dscp(UInt8)
+        /// One port is a range of itself.
         case destinationPort(ClosedRange<UInt16>)
         /// Host bits are clear in all prefixes.
         case destinationIP(IPPrefix)
+        /// Both must match, as in all pairs.
         case destinationIPAndPort(IPPrefix, ClosedRange<UInt16>)
+        /// As ``destinationPort(_:)``.
         case sourcePort(ClosedRange<UInt16>)
+        /// As ``destinationIP(_:)``.
         case sourceIP(IPPrefix)
+        /// As ``destinationIPAndPort(_:_:)``.
         case sourceIPAndPort(IPPrefix, ClosedRange<UInt16>)
+        /// The Ethernet source.
         case sourceMAC(HardwareAddress)
         /// IP protocol number.
         case `protocol`(UInt8)
+        /// From the lower to the upper bound.
         case sourceIPRange(AddressRange)
+        /// As ``sourceIPRange(_:)``.
         case destinationIPRange(AddressRange)
+        /// Both must match.
         case sourceIPRangeAndPort(AddressRange, ClosedRange<UInt16>)
+        /// As ``sourceIPRangeAndPort(_:_:)``.
         case destinationIPRangeAndPort(AddressRange, ClosedRange<UInt16>)
     }
 
     /// Addresses of one family, both ends included.
     public struct AddressRange: Hashable, Sendable {
+        /// The first address.
         public let lowerBound: IPAddress
+        /// The last address, of the same family.
         public let upperBound: IPAddress
 
         /// nil when the families differ or the ends are the wrong way round.
@@ -36,6 +48,7 @@ public struct FilterRule: Hashable, Sendable {
             self.upperBound = upperBound
         }
 
+        /// The family of both ends.
         public var family: IPFamily { lowerBound.family }
 
         /// All addresses of a prefix.
@@ -47,6 +60,7 @@ public struct FilterRule: Hashable, Sendable {
 
     /// Six bytes of an Ethernet address, in the order they are sent and written.
     public struct HardwareAddress: Hashable, Sendable, CustomStringConvertible {
+        /// Six bytes.
         public let bytes: [UInt8]
 
         /// nil unless there are exactly six bytes.
@@ -60,6 +74,7 @@ public struct FilterRule: Hashable, Sendable {
         }
     }
 
+    /// What the packets are to look like.
     public let match: Match
     /// Whether the item is to be applied.
     public let isEnabled: Bool

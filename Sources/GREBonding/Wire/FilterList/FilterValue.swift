@@ -131,22 +131,27 @@ struct FilterValue {
 
     private static func addressRange(_ text: Substring) throws(Reason) -> FilterRule.AddressRange {
         if let prefix = try? prefix(text) { return FilterRule.AddressRange(prefix) }
-        // `[a]-[b]` and `[a-b]` leave the same two addresses when each end is stripped of what brackets it has.
-        let ends = text.split(separator: "-", omittingEmptySubsequences: false).map { end in
-            let inner = end.first == "[" ? end.dropFirst() : end
-            return String(inner.last == "]" ? inner.dropLast() : inner)
+        func isBracketed(_ text: Substring) -> Bool { text.count >= 2 && text.first == "[" && text.last == "]" }
+        func ends(_ text: Substring) -> [Substring] { text.split(separator: "-", omittingEmptySubsequences: false) }
+
+        var pair = ends(text)
+        if pair.allSatisfy(isBracketed) {
+            pair = pair.map { $0.dropFirst().dropLast() }
+        } else if isBracketed(text) {
+            pair = ends(text.dropFirst().dropLast())
         }
-        let isBalanced = text.count { $0 == "[" } == text.count { $0 == "]" }
-        guard isBalanced, ends.count == 2, let low = IPAddress(ends[0]), let high = IPAddress(ends[1]),
+        guard pair.count == 2, let low = IPAddress(String(pair[0])), let high = IPAddress(String(pair[1])),
             let range = FilterRule.AddressRange(low, high)
         else { throw .invalidAddressRange }
         return range
     }
 
-    /// `[a]/n` → `a/n`, `[a/n]` → `a/n`; text without a leading bracket stays as it is.
+    /// `[a]/n` → `a/n`, `[a/n]` → `a/n`; all else stays as it is.
     private static func unbracketed(_ text: Substring) -> String {
         guard text.first == "[", let close = text.firstIndex(of: "]") else { return String(text) }
-        return String(text[text.index(after: text.startIndex)..<close] + text[text.index(after: close)...])
+        let rest = text[text.index(after: close)...]
+        guard rest.isEmpty || rest.first == "/" else { return String(text) }
+        return String(text[..<close].dropFirst() + rest)
     }
 
     /// Digits only: no sign, no blanks.
