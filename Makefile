@@ -1,0 +1,46 @@
+# Everything a newcomer needs: make build, make test, make demo. Debian packages that are missing are installed.
+
+SWIFT ?= swift
+# Scenarios that must pass for every change; those on the virtual clock run two at a time.
+SCENARIOS ?= topology kernel-recipe
+OUT ?= lab/out
+
+say = @printf '\n== %s\n' "$(1)"
+
+.PHONY: build test unit lab demo bench fuzz clean packages
+
+build: packages
+	$(call say,building the release (.build/release/spillway))
+	$(SWIFT) build -c release
+
+test: unit lab
+
+unit: packages
+	$(call say,building and running the unit tests)
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+
+lab: packages
+	$(call say,running in the lab: $(SCENARIOS))
+	lab/run --json --jobs 2 --out $(OUT) $(SCENARIOS)
+
+demo: build
+	$(call say,one download while legs fail and come back)
+	lab/run --out $(OUT) demo
+	lab/demo.py $(OUT)/demo/demo.json $(OUT)/demo.svg
+
+bench: packages
+	$(call say,measuring codecs and plans)
+	cd bench && $(SWIFT) run -c release
+
+fuzz: packages
+	$(call say,feeding the decoders what no peer should send)
+	cd bench && $(SWIFT) run -c release fuzz
+
+clean:
+	$(call say,removing what was built or recorded; the lab's kernel stays in lab/.cache)
+	rm -rf .build bench/.build lab/out
+
+packages:
+	$(call say,checking Debian packages)
+	lab/install

@@ -1,0 +1,43 @@
+"""How long traffic is away when a leg fails, by carrier loss and by silence, and that a flow survives (village)."""
+
+from lab import spillway
+from lab.measure import flow
+from lab.spillway import Spillway, is_bonded, settings
+from lab.topology import CLIENT, SERVER, Topology
+
+VIRTUAL_TIME = True
+NEEDS = [spillway.binary()]
+# With hellos every second and three tries a silent leg must be noticed in 4 s and a bit.
+SILENCE_MS, CARRIER_MS = 5500, 500
+
+prepare = spillway.prepare
+
+
+def run(lab):
+    with Topology.load("village") as network:
+        with Spillway(lab, "haap", settings("haap", network)), Spillway(lab, "hg", settings("hg", network)) as hg:
+            cases = (
+                ("dsl_carrier", network.dsl, lambda: network.dsl.carrier(False), lambda: network.dsl.carrier(True)),
+                ("lte_carrier", network.lte, lambda: network.lte.carrier(False), lambda: network.lte.carrier(True)),
+                ("dsl_silence", network.dsl, lambda: network.dsl.blackhole(True), lambda: network.dsl.blackhole(False)),
+                ("lte_silence", network.lte, lambda: network.lte.blackhole(True), lambda: network.lte.blackhole(False)),
+            )
+            for name, leg, fail, heal in cases:
+                hg.wait_for("bonded", is_bonded, seconds=120)
+                # More than DSL carries, so that both legs are in use.
+                probes = {
+                    "down": flow.UDP("server", "client", CLIENT, 8, mbit=10, size=1200),
+                    "up": flow.UDP("client", "server", SERVER, 8, mbit=2, size=500, port=5301),
+                }
+                lab.wait("probes flow", lambda: len(probes["down"]._arrivals) > 500)
+                lab.event(f"{name}: {leg.name} fails")
+                fail()
+                limit = CARRIER_MS if name.endswith("carrier") else SILENCE_MS
+                for way, probe in probes.items():
+                    seen = probe.result()
+                    lab.figure(f"{name}_{way}_outage_ms", seen.longest_gap_ms)
+                    lab.figure(f"{name}_{way}_lost", seen.lost)
+                    lab.at_most(f"{name}: outage {way} in ms", seen.longest_gap_ms, limit)
+                    lab.check(f"{name}: {way} flows at the end", seen.received > 0 and seen.arrivals[-1][1] >= seen.sent - 60)
+                heal()
+            hg.wait_for("bonded again", is_bonded, seconds=120)
