@@ -18,8 +18,8 @@ from lab import kernel as kernels
 FULL = pathlib.Path("/full")
 
 COMMANDS = (
-    "bash sh env cat cp chroot chmod date grep head id kill ln ls mkdir mount rm sed sleep stty sync tail touch tr true "
-    "false uname wc sort cut awk setsid timeout mknod dd seq nproc ps ss pgrep "
+    "bash sh env cat cp chroot chmod date grep head id kill ln ls mkdir mount rm sed sleep stty sync tail touch tr "
+    "true false uname wc sort cut awk setsid timeout mknod dd seq nproc ps ss pgrep "
     "ip tc nft sysctl modprobe insmod ethtool ping iperf3 tcpdump unshare nsenter"
 ).split()
 FILES = (

@@ -9,8 +9,12 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 24, 108, 52
 
 # Plain rules and a dark set, no variables: not every program that shows SVG knows those. The two hues keep their
 # distance for colour-blind eyes on both surfaces.
-LIGHT = {"surface": "#ffffff", "ink": "#1f2328", "soft": "#59636e", "grid": "#e3e6ea", "s0": "#2a78d6", "s1": "#e08a3c"}
-DARK = {"surface": "#14171a", "ink": "#eceff2", "soft": "#9aa4ae", "grid": "#2c3238", "s0": "#3f85d9", "s1": "#d07a2c"}
+LIGHT = {
+    "surface": "#ffffff", "ink": "#1f2328", "soft": "#59636e", "grid": "#e3e6ea", "s0": "#2a78d6", "s1": "#e08a3c",
+}
+DARK = {
+    "surface": "#14171a", "ink": "#eceff2", "soft": "#9aa4ae", "grid": "#2c3238", "s0": "#3f85d9", "s1": "#d07a2c",
+}
 RULES = """
   .surface { fill: %(surface)s; } text { fill: %(ink)s; } .soft { fill: %(soft)s; }
   .grid { stroke: %(grid)s; } .axis, .limit { stroke: %(soft)s; } .event { stroke: %(ink)s; }
@@ -18,7 +22,8 @@ RULES = """
 """
 STYLE = f"""
   text {{ font: 13px system-ui, sans-serif; }} .title {{ font-size: 17px; font-weight: 600; }}
-  .edge {{ fill: none; stroke-width: 1.5; }} .halo {{ paint-order: stroke; stroke-width: 4; }} .event {{ stroke-dasharray: 4 3; }} .limit {{ stroke-dasharray: 1 3; }}
+  .edge {{ fill: none; stroke-width: 1.5; }} .halo {{ paint-order: stroke; stroke-width: 4; }}
+  .event {{ stroke-dasharray: 4 3; }} .limit {{ stroke-dasharray: 1 3; }}
   {RULES % LIGHT}
   @media (prefers-color-scheme: dark) {{ {RULES % DARK} }}
 """
@@ -48,7 +53,8 @@ class Plot:
             f'<rect class="surface" width="{WIDTH}" height="{HEIGHT}"/>',
             f'<text class="title" x="{LEFT}" y="28">{escape(self.title)}</text>',
             f'<text class="soft" x="{LEFT}" y="47">{escape(self.subtitle)}</text>',
-            *self._legend(), *self._axes(step), *self._areas(), *self._limits(), *self._events(), "</svg>",
+            *self._legend(), *self._axes(step), *self._areas(), self._base(), *self._limits(), *self._events(),
+            "</svg>",
         ]
         return "\n".join(parts) + "\n"
 
@@ -70,8 +76,7 @@ class Plot:
         parts = []
         for number in range(round(self._top / step) + 1):
             y = self._y(number * step)
-            kind = "axis" if number == 0 else "grid"
-            parts.append(f'<line class="{kind}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
+            parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
             parts.append(f'<text class="soft" x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{number * step:g}</text>')
         parts.append(f'<text class="soft" x="{LEFT - 8}" y="{TOP - 12}" text-anchor="end">Mbit/s</text>')
         every = _step(self._end)
@@ -85,6 +90,11 @@ class Plot:
             f'<text class="soft" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 10}" text-anchor="middle">seconds</text>'
         )
         return parts
+
+    def _base(self) -> str:
+        # After the areas, whose edge would cover it.
+        y = self._y(0)
+        return f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
 
     def _areas(self) -> list[str]:
         parts = []
@@ -119,7 +129,8 @@ class Plot:
             ends[row] = left + length + 8
             y = TOP - 8 - 15 * (1 - row) if row == 0 else TOP - 6
             parts.append(f'<line class="event" x1="{x}" x2="{x}" y1="{y + 4}" y2="{HEIGHT - BOTTOM}"/>')
-            parts.append(f'<text class="halo" x="{left + (4 if left == x else 0)}" y="{y}" font-size="12">{escape(label)}</text>')
+            at = left + (4 if left == x else 0)
+            parts.append(f'<text class="halo" x="{at}" y="{y}" font-size="12">{escape(label)}</text>')
         return parts
 
 

@@ -15,9 +15,12 @@ l1 the way up. hg has the routes a DHCP client would leave: a default route on e
 haap has no route to 192.168.2.0/24: reaching the LAN through the bond is the product's work.
 """
 
+import contextlib
 import dataclasses
 import math
+import os
 import pathlib
+import signal
 import tomllib
 
 from lab.namespaces import run
@@ -231,10 +234,13 @@ class Topology:
                 run(host, "ethtool", "-K", device, "tso", "off", "gso", "off", "gro", "off")
 
     def remove(self) -> None:
-        """Deletes the namespaces with all that is in them."""
+        """Ends what still runs in the namespaces, and deletes them with all that is in them."""
         existing = [line.split()[0] for line in run(None, "ip", "netns", "list").splitlines() if line.strip()]
         for host in HOSTS:
             if host in existing:
+                for process in run(None, "ip", "netns", "pids", host).split():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(process), signal.SIGKILL)
                 run(None, "ip", "netns", "delete", host)
 
     def leg(self, name: str) -> Leg:

@@ -104,7 +104,10 @@ def _wait_listening(host: str, port: int) -> None:
 
 @dataclasses.dataclass
 class UDPFlow:
-    """What became of numbered datagrams. Delays are one-way, in ms: both ends read the same clock."""
+    """What became of numbered datagrams. Delays are one-way, in ms: both ends read the same clock.
+
+    longest_gap_ms is the longest time without an arrival, also before the first and after the last.
+    """
 
     sent: int
     received: int
@@ -148,11 +151,17 @@ class UDP:
         self._padding = bytes(max(0, size - self.HEADER.size))
         self._sent = 0
         self._failed = 0
+        self._first_sent = self._last_sent = time.monotonic()
         self._arrivals: list[tuple[float, int, float]] = []
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._receive), threading.Thread(target=self._send)]
         for thread in self._threads:
             thread.start()
+
+    @property
+    def received(self) -> int:
+        """How many datagrams have arrived so far."""
+        return len(self._arrivals)
 
     def _send(self) -> None:
         start = time.monotonic()
@@ -166,6 +175,7 @@ class UDP:
                 # No route just now, as during a failover: it counts as sent and lost.
                 self._failed += 1
             self._sent += 1
+        self._last_sent = time.monotonic()
         # What is on its way at the end may take as long as the queues hold.
         time.sleep(1.5)
         self._ended.set()
@@ -189,7 +199,7 @@ class UDP:
         self._in.close()
         self._out.close()
         seen: set[int] = set()
-        highest, out_of_order, duplicates, gap, before = -1, 0, 0, 0.0, None
+        highest, out_of_order, duplicates, gap, before = -1, 0, 0, 0.0, self._first_sent
         for at, number, _ in self._arrivals:
             if number in seen:
                 duplicates += 1
@@ -197,9 +207,9 @@ class UDP:
                 out_of_order += 1
             seen.add(number)
             highest = max(highest, number)
-            if before is not None:
-                gap = max(gap, at - before)
+            gap = max(gap, at - before)
             before = at
+        gap = max(gap, self._last_sent - before)
         return UDPFlow(
             sent=self._sent, received=len(self._arrivals), duplicates=duplicates, out_of_order=out_of_order,
             longest_gap_ms=gap * 1e3, delay_ms=percentiles([(at - sent) * 1e3 for at, _, sent in self._arrivals]),

@@ -29,7 +29,7 @@ def run(lab):
                     "down": flow.UDP("server", "client", CLIENT, 8, mbit=10, size=1200),
                     "up": flow.UDP("client", "server", SERVER, 8, mbit=2, size=500, port=5301),
                 }
-                lab.wait("probes flow", lambda: len(probes["down"]._arrivals) > 500)
+                lab.wait("probes flow", lambda: probes["down"].received > 500)
                 lab.event(f"{name}: {leg.name} fails")
                 fail()
                 limit = CARRIER_MS if name.endswith("carrier") else SILENCE_MS
@@ -38,6 +38,7 @@ def run(lab):
                     lab.figure(f"{name}_{way}_outage_ms", seen.longest_gap_ms)
                     lab.figure(f"{name}_{way}_lost", seen.lost)
                     lab.at_most(f"{name}: outage {way} in ms", seen.longest_gap_ms, limit)
-                    lab.check(f"{name}: {way} flows at the end", seen.received > 0 and seen.arrivals[-1][1] >= seen.sent - 60)
+                    last = seen.arrivals[-1][1] if seen.arrivals else -1
+                    lab.check(f"{name}: {way} flows at the end", last >= seen.sent - 60, f"{last} of {seen.sent}")
                 heal()
             hg.wait_for("bonded again", is_bonded, seconds=120)

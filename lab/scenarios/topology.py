@@ -29,7 +29,8 @@ def run(lab):
 
         with Counters({"dsl": ("hg", "dsl", "rx")}) as counters:
             sent = flow.udp("haap", "hg", network.dsl.hg_address, 3, mbit=4, size=1200)
-        lab.check("no datagram lost, doubled or reordered", sent.lost == sent.duplicates == sent.out_of_order == 0, str(sent))
+        perfect = sent.lost == sent.duplicates == sent.out_of_order == 0
+        lab.check("no datagram lost, doubled or reordered", perfect, str(sent))
         lab.near("one-way delay in ms", sent.delay_ms["p50"], 10 + 1242 * 8 / 8000, 5)
         lab.at_least("counters saw it, in Mbit/s", max(sample["dsl"] for sample in counters.samples), 4)
 
