@@ -60,7 +60,9 @@ let package = Package(
         .testTarget(
             name: "ConfigurationTests", dependencies: ["Addresses", "Configuration", "GREBonding"],
             swiftSettings: swiftSettings),
-        .testTarget(name: "EventLogTests", dependencies: ["EventLog"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "EventLogTests", dependencies: ["EventLog", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: swiftSettings),
         .testTarget(name: "ControllerTests", dependencies: ["Controller"], swiftSettings: swiftSettings),
     ],
     cxxLanguageStandard: .cxx17
