@@ -1,6 +1,6 @@
 #include "CTOML.h"
 
-#include "DottedKeyLimit.h"
+#include "Prescan.h"
 
 #include <new>
 #include <string>
@@ -124,9 +124,8 @@ uint32_t line_of_failed_assertion(std::string_view text) {
 }
 
 void parse(spillway_toml_document &document, std::string_view text) {
-    // toml++ builds and destroys nested tables recursively and sets no limit to the parts of a dotted key.
-    if (const auto excess = spillway::find_long_dotted_key(text); excess.line) {
-        fail(document, "a key has more than 16 parts", excess.line, excess.column);
+    if (const auto finding = spillway::prescan(text); finding.what) {
+        fail(document, finding.what, finding.line, finding.column);
         return;
     }
     toml::parse_result result;
