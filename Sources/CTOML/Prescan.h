@@ -11,9 +11,8 @@ struct Finding {
     uint32_t column = 0; // in bytes
 };
 
-/// The first place outside strings and comments that toml++ 3.3 must not see:
-/// - a key of more than 16 parts: it builds and destroys nested tables recursively and sets no limit to dotted keys;
-/// - a character that is not ASCII, which TOML has no use for there: its test for white space is undefined for some.
+/// The first place outside strings and comments that toml++ 3.3 must not see: a key of more than 16 parts. It builds
+/// and destroys nested tables recursively and sets no limit to dotted keys.
 ///
 /// Exact for well-formed text up to the first error, and the parser goes no further than that either.
 inline Finding prescan(std::string_view text) {
@@ -21,12 +20,9 @@ inline Finding prescan(std::string_view text) {
     uint32_t line = 1;
     size_t line_start = 0;
     int dots = 0;
-    size_t i = text.substr(0, 3) == "\xEF\xBB\xBF" ? 3 : 0; // a byte order mark may come first
+    size_t i = 0;
     const auto at = [&](size_t k) { return k < text.size() ? text[k] : '\0'; };
     const auto tripled = [&](char c) { return at(i) == c && at(i + 1) == c && at(i + 2) == c; };
-    const auto found = [&](const char *what) {
-        return Finding{what, line, static_cast<uint32_t>(i - line_start + 1)};
-    };
     const auto newline = [&] { line++, line_start = i + 1; };
 
     while (i < text.size()) {
@@ -57,9 +53,9 @@ inline Finding prescan(std::string_view text) {
             continue;
         }
         if (c == '.') {
-            if (++dots > limit) return found("a key has more than 16 parts");
-        } else if (static_cast<unsigned char>(c) >= 0x80) {
-            return found("only ASCII characters may stand outside strings and comments");
+            if (++dots > limit) {
+                return {"a key has more than 16 parts", line, static_cast<uint32_t>(i - line_start + 1)};
+            }
         } else if (c == '\n') {
             newline();
             dots = 0;

@@ -54,7 +54,7 @@ extension Configuration {
         case aggregationPoint = "haap"
     }
 
-    private static func decode(
+    static func decode(
         _ root: TOMLNode, context: LoadContext, problems: ProblemCollector, interfaceExists: (String) -> Bool
     ) -> Configuration? {
         guard case .table(let entries) = root.value else { return nil }

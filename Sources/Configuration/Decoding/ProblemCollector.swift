@@ -1,6 +1,8 @@
 /// Gathers everything that is wrong, so that one run shows it all.
 final class ProblemCollector {
     private(set) var problems: [ConfigurationProblem] = []
+    /// Every key that was asked for, by its last part: what the manual has to explain.
+    var knownKeys: Set<String> = []
 
     func add(_ location: SourceLocation, _ reason: String) {
         // A quoted key or a value may hold a line feed; a problem stays on one line.

@@ -36,6 +36,7 @@ final class TableReader {
     /// Reports each key that was never asked for, with the nearest one that was.
     func finish() {
         let known = Set(asked)
+        problems.knownKeys.formUnion(known)
         for (key, node) in entries where !known.contains(key) {
             let hint = Spelling.nearest(to: key, among: asked).map { "; did you mean \"\($0)\"?" } ?? ""
             problems.add(node.location, "\(name(key)): unknown key\(hint)")

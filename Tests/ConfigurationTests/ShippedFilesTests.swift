@@ -1,0 +1,55 @@
+import GREBonding
+import Testing
+
+@testable import Configuration
+
+/// What a user is given has to be right: the examples, and the tables of the manual.
+@Suite struct ShippedFilesTests {
+    private static let root: String = {
+        let parts = #filePath.split(separator: "/", omittingEmptySubsequences: false)
+        return parts.dropLast(3).joined(separator: "/")
+    }()
+
+    @Test(arguments: ["home-gateway", "lab-hg", "lab-haap", "deployed-hg"])
+    func examples(name: String) throws {
+        let configuration = try Configuration.load(path: "\(Self.root)/deploy/examples/\(name).toml")
+        switch configuration {
+        case .homeGateway(let c):
+            #expect(name != "lab-haap")
+            #expect((c.dialect == .deployed) == (name == "deployed-hg"))
+        case .aggregationPoint(let c):
+            #expect(name == "lab-haap" && c.subscribers.count == 1)
+        }
+    }
+
+    /// A table's rows are the keys that the decoder asks for, no more and no fewer.
+    @Test func manualHasEveryKey() throws {
+        let problems = ProblemCollector()
+        for text in ["role='hg'\ncin='x'\n[dsl]\n[lte]", "role='haap'\n[[subscriber]]"] {
+            let root = try TOMLParser.parse(Array(text.utf8), file: "t")
+            _ = Configuration.decode(
+                root, context: Machine(files: [:]).context, problems: problems, interfaceExists: { _ in true })
+        }
+        let manual = try LoadContext.system.read("\(Self.root)/docs/configuration.md", 1 << 20)
+        var documented: Set<String> = []
+        for line in String(decoding: manual, as: UTF8.self).split(separator: "\n") where line.hasPrefix("| `") {
+            documented.insert(String(line.dropFirst(3).prefix { $0 != "`" }))
+        }
+        #expect(documented == problems.knownKeys.subtracting(Self.sections))
+    }
+
+    private static let sections: Set<String> = [
+        "dsl", "lte", "tunnel", "resequencer", "colour", "kernel", "control", "log", "session", "defaults", "subscriber",
+    ]
+
+    /// The system's own files: a folder that is not there, a folder in place of a file, a file that is too large.
+    @Test func systemContext() throws {
+        let context = LoadContext.system
+        #expect(try context.list("\(Self.root)/none").isEmpty)
+        #expect(try context.list("\(Self.root)/deploy/examples").contains("lab-hg.toml"))
+        #expect(throws: ConfigurationError.self) { try context.read("\(Self.root)/deploy", 10) }
+        #expect(throws: ConfigurationError.self) { try context.read("\(Self.root)/docs/configuration.md", 10) }
+        #expect(throws: ConfigurationError.self) { try context.read("\(Self.root)/none", 10) }
+        #expect(context.hostName().utf8.count > 0)
+    }
+}
