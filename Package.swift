@@ -40,7 +40,9 @@ let package = Package(
             swiftSettings: swiftSettings),
         .target(
             name: "Controller",
-            dependencies: ["Addresses", "GREBonding", "NetlinkKit", "NFTables", "CLinux", "Configuration"],
+            dependencies: ["Addresses", "GREBonding", "NetlinkKit", "NFTables", "CLinux", "Configuration", "EventLog",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "spillway",

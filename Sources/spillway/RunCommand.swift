@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Controller
 import EventLog
 import Logging
 
@@ -25,7 +26,11 @@ struct RunCommand: ParsableCommand {
 
     /// Serves until the end; throws what makes that impossible. Settings are complete and checked, logging has begun.
     static func serve(_ settings: Configuration) throws {
-        Log("run")(.critical, "not-built", "this build has no controller", ["role": settings.role])
-        throw ExitCode.failure
+        do throws(Daemon.Failure) {
+            try Daemon.run(settings)
+        } catch {
+            Log("run")(.critical, "cannot-run", "\(error)", ["role": settings.role])
+            throw ExitCode.failure
+        }
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Controller
 import EventLog
 
 /// `spillway status`: what the running daemon is doing.
@@ -18,7 +19,10 @@ struct StatusCommand: ParsableCommand {
 
     /// Asks the daemon at `socket` and prints its answer; throws when there is none.
     static func show(socket: String, json: Bool) throws {
-        StandardError.write("\(socket): this build has no control socket")
-        throw ExitCode.failure
+        guard let answer = StatusClient.ask("status", socket: socket) else {
+            StandardError.write("\(socket): no daemon answers here")
+            throw ExitCode.failure
+        }
+        print(json ? answer : Indented.text(ofJSON: answer))
     }
 }

@@ -63,6 +63,32 @@ import Testing
         #expect(r.statistics.late == 1)
     }
 
+    @Test func aSlowLegThatKeepsDeliveringIsWaitedFor() {
+        var r = Resequencer(settings: .init(bufferLimit: 4096, timer: 1000, silence: 100))
+        // 1 and 4 are in leg 1's long queue behind 2.
+        #expect(run([(0, 0), (3, 0)], &r, at: 0) == [0])
+        #expect(r.deadline == 100)
+        #expect(run([(1, 1)], &r, at: 90) == [1])
+        #expect(r.deadline == 190)
+        #expect(run([(2, 1)], &r, at: 180) == [2, 3])
+        #expect(run([(5, 0)], &r, at: 200) == [] && r.deadline == 300)
+        // Signs of life on the leg that is ahead do not count.
+        #expect(run([(6, 0)], &r, at: 290) == [] && r.deadline == 300)
+        var out: [UInt64] = []
+        r.expire(now: 300) { out.append($0) }
+        #expect(out == [5, 6] && r.statistics.timedOut == 1)
+    }
+
+    @Test func noPacketIsHeldLongerThanOutOfOrderTimer() {
+        var r = Resequencer(settings: .init(bufferLimit: 4096, timer: 250, silence: 100))
+        _ = run([(0, 0), (100, 0)], &r, at: 0)
+        for i in 1...4 { _ = run([(UInt32(i), 1)], &r, at: Int64(i) * 60) }
+        #expect(r.deadline == 250)
+        var out: [UInt64] = []
+        r.expire(now: 250) { out.append($0) }
+        #expect(out == [100])
+    }
+
     @Test func jumpBeyondTheBufferStartsAnew() {
         var r = Resequencer(settings: .init(bufferLimit: 64, timer: 80_000_000))
         #expect(run([(0, 0), (2, 0), (1000, 0), (1001, 1)], &r) == [0, 2, 1000, 1001])

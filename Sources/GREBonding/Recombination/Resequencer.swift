@@ -2,18 +2,22 @@
 /// release comes out; the packets themselves stay where they are and are named by a token.
 ///
 /// A gap ends in one of three ways: the missing packets come; every leg has delivered something that was sent after
-/// them, and as a leg keeps its order they are lost; or OUTOFORDER_TIMER runs out, which only a leg that has fallen
-/// silent needs.
+/// them, and as a leg keeps its order they are lost; or the leg that may still bring them has been silent for the
+/// whole timer. A slow leg that keeps delivering is waited for, up to OUTOFORDER_TIMER: its queue may be long.
 public struct Resequencer: Sendable {
     public struct Settings: Hashable, Sendable {
         /// MAX_PERFLOW_BUFFER: packets held at most.
         public var bufferLimit: Int
+        /// Nanoseconds of silence of a leg after which what it may still have is not waited for.
+        public var silence: Int64
         /// OUTOFORDER_TIMER: nanoseconds that a packet is held at most.
         public var timer: Int64
 
-        public init(bufferLimit: Int, timer: Int64) {
+        /// - Parameter silence: nil: `timer`, which alone decides then
+        public init(bufferLimit: Int, timer: Int64, silence: Int64? = nil) {
             self.bufferLimit = bufferLimit
             self.timer = timer
+            self.silence = min(silence ?? timer, timer)
         }
     }
 
@@ -103,11 +107,11 @@ public struct Resequencer: Sendable {
 
     /// Releases what has waited for the whole timer.
     public mutating func expire(now: Int64, release: (UInt64) -> Void) {
-        while depth > 0, now &- ring[Int(firstHeld & mask)].arrival >= settings.timer {
+        while depth > 0, let due = deadline, due <= now {
             statistics.timedOut &+= UInt64(skipGap())
             drain(now, release)
+            updateDeadline()
         }
-        updateDeadline()
     }
 
     /// Releases everything, in order, and forgets the numbers: the bond no longer uses several legs, or its peer
@@ -211,7 +215,17 @@ public struct Resequencer: Sendable {
     }
 
     private mutating func updateDeadline() {
-        deadline = depth > 0 ? ring[Int(firstHeld & mask)].arrival &+ settings.timer : nil
+        guard depth > 0, let next = expected else {
+            deadline = nil
+            return
+        }
+        let arrival = ring[Int(firstHeld & mask)].arrival
+        // The legs that have not passed the gap yet, and when one of them last gave a sign of life.
+        var alive = arrival
+        for leg in legs where leg.seen != .min && Int32(bitPattern: leg.highest &- next) < 0 {
+            alive = max(alive, leg.seen)
+        }
+        deadline = min(alive &+ settings.silence, arrival &+ settings.timer)
     }
 
     private mutating func grow(toHold count: Int) {

@@ -1,0 +1,89 @@
+import Addresses
+import GREBonding
+import NFTables
+import NetlinkKit
+
+/// The kernel objects of one bond, the same for both roles.
+struct BondObjects {
+    var outer: OuterTable
+    var device: String
+    /// The device's remote address on this host, which stands for the bond.
+    var canonicalRemote: IPAddress
+    /// Bytes of an inner packet.
+    var mtu: UInt32
+    var alias: String
+    /// Outer source that the peer uses on a leg, and the outer addresses to send with.
+    var receiveFrom: [LegID: IPAddress]
+    var sendTo: [LegID: IPAddress]
+    var sendFrom: [LegID: IPAddress]
+    var colouring: Colouring
+
+    func objects(_ bond: Bond) -> [KernelObject] {
+        var objects: [KernelObject] = [
+            .link(name: device, LinkSettings(kind(bond.key), mtu: mtu, isUp: true, alias: alias)),
+            .colouring(link: device, colouring),
+        ]
+        let identity = outer.value(canonicalRemote)
+        for leg in outer.legs {
+            if let source = receiveFrom[leg.id] {
+                objects.append(
+                    .element(
+                        outer.peers(leg),
+                        Element(outer.value(source), .integer(bond.key), data: .value(identity))))
+            }
+            if let destination = sendTo[leg.id] {
+                objects.append(
+                    .element(outer.destinations(leg), Element(identity, data: .value(outer.value(destination)))))
+            }
+            if outer.source == .perLeg, let source = sendFrom[leg.id] {
+                objects.append(.element(outer.sources(leg), Element(identity, data: .value(outer.value(source)))))
+            }
+        }
+        if bond.legs.count > 1 { objects.append(.element(outer.bonded, Element(identity))) }
+        return objects
+    }
+
+    private func kind(_ key: UInt32) -> LinkKind {
+        // Sequence numbers go out but are not enforced by the device: it would drop what the slower leg brings.
+        let input = GREOptions(key: key)
+        let output = GREOptions(key: key, sequence: true)
+        switch (outer.canonical, canonicalRemote) {
+        case (.v6(let local), .v6(let remote)):
+            return .ip6gre(IPv6GRETunnel(local: local, remote: remote, input: input, output: output))
+        case (.v4(let local), .v4(let remote)):
+            var tunnel = GRETunnel(local: local, remote: remote, input: input, output: output)
+            tunnel.ttl = 64
+            return .gre(tunnel)
+        default: return .dummy
+        }
+    }
+}
+
+/// What a packet grows by on its way into a leg.
+enum Overhead {
+    /// GRE with key and sequence number, RFC 2890 §2.
+    static let gre: UInt32 = 12
+
+    /// Outer IP and GRE headers in bytes.
+    static func outer(_ family: IPFamily) -> UInt32 { (family == .v4 ? 20 : 40) + gre }
+}
+
+extension Colouring {
+    /// The program for a bond's distribution (RFC 8157 §4.3).
+    /// - Parameters:
+    ///   - rate: bytes a second that the first leg carries, all headers counted
+    ///   - burst: bytes
+    ///   - overhead: bytes that each inner packet grows by on the first leg
+    init(_ distribution: Bond.Distribution, table: OuterTable, rate: UInt64, burst: UInt32, overhead: Int) {
+        switch distribution {
+        case .only(let leg):
+            self.init(
+                primary: table.mark(leg), secondary: table.mark(leg), mask: table.markMask, rate: rate, burst: burst,
+                overhead: UInt16(clamping: overhead))
+        case .overflow(let first, let second):
+            self.init(
+                primary: table.mark(first), secondary: table.mark(second), mask: table.markMask, rate: rate,
+                burst: burst, overhead: UInt16(clamping: overhead))
+        }
+    }
+}

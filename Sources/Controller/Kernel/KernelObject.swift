@@ -1,0 +1,124 @@
+import Addresses
+import NFTables
+import NetlinkKit
+
+/// One thing that must be in the kernel. Devices are named, not numbered: numbers are found when it is applied.
+enum KernelObject: Hashable, Sendable {
+    case link(name: String, LinkSettings)
+    /// A setting of a device that is not ours; what was there before comes back at the end.
+    case reversePathFilter(link: String, ReversePathFilter)
+    case address(link: String, IPPrefix)
+    case route(RouteToDevice)
+    case rule(Rule)
+    case ruleset(Ruleset)
+    case colouring(link: String, Colouring)
+    case element(NamedSet, Element)
+
+    /// What makes it this object: two with the same identity cannot be there at once.
+    enum Identity: Hashable, Sendable {
+        case link(String)
+        case reversePathFilter(String)
+        case address(String, IPPrefix)
+        case route(table: UInt32, IPPrefix)
+        case rule(Rule)
+        case ruleset(TableName)
+        case colouring(String)
+        case element(TableName, String, [Value])
+    }
+
+    var identity: Identity {
+        switch self {
+        case .link(let name, _): .link(name)
+        case .reversePathFilter(let link, _): .reversePathFilter(link)
+        case .address(let link, let prefix): .address(link, prefix)
+        case .route(let route): .route(table: route.table, route.destination)
+        case .rule(let rule): .rule(rule)
+        case .ruleset(let ruleset): .ruleset(ruleset.table.id)
+        case .colouring(let link, _): .colouring(link)
+        case .element(let set, let element): .element(set.table, set.name, element.key)
+        }
+    }
+
+    /// Order of creation; removal goes the other way. A leg is opened for receiving before anything is sent on it.
+    var rank: Int {
+        switch self {
+        case .link: 0
+        case .reversePathFilter: 1
+        case .address: 2
+        case .route: 3
+        case .ruleset: 4
+        case .element: 5
+        case .colouring: 6
+        case .rule: 7
+        }
+    }
+}
+
+/// A route over one device.
+struct RouteToDevice: Hashable, Sendable {
+    var destination: IPPrefix
+    var link: String
+    var gateway: IPAddress?
+    var table: UInt32
+    var `protocol`: RouteProtocol
+    var preferredSource: IPAddress?
+
+    init(
+        _ destination: IPPrefix, link: String, gateway: IPAddress? = nil, table: UInt32 = Route.mainTable,
+        protocol: RouteProtocol, preferredSource: IPAddress? = nil
+    ) {
+        self.destination = destination.masked
+        self.link = link
+        self.gateway = gateway
+        self.table = table
+        self.protocol = `protocol`
+        self.preferredSource = preferredSource
+    }
+
+    func route(_ index: UInt32) -> Route {
+        Route(
+            to: destination, nextHops: [NextHop(gateway: gateway, link: index, isOnLink: gateway != nil)], table: table,
+            protocol: `protocol`, preferredSource: preferredSource)
+    }
+}
+
+/// The chains, rules, sets and counters of one table. Elements that come and go with bonds are objects of their own.
+struct Ruleset: Hashable, Sendable {
+    var table: Table
+    var sets: [NamedSet] = []
+    var counters: [String] = []
+    var chains: [Chain] = []
+    var rules: [ChainRule] = []
+
+    init(_ table: Table) { self.table = table }
+
+    /// Replaces whatever the table holds in one step.
+    func write(to transaction: inout Transaction) {
+        transaction.deleteIfPresent(table.id)
+        transaction.add(table)
+        for set in sets { transaction.add(set) }
+        for name in counters { transaction.add(StatefulObject(table.id, name, .counter(Counter()))) }
+        for chain in chains { transaction.add(chain) }
+        for rule in rules { transaction.add(rule) }
+    }
+}
+
+/// The program on a bond's device that chooses a leg for each packet (RFC 8157 §4.3).
+struct Colouring: Hashable, Sendable {
+    /// Packet mark of the leg that conforming packets take.
+    var primary: UInt32
+    /// Packet mark for the rest; the same as `primary` where all take one leg.
+    var secondary: UInt32
+    var mask: UInt32
+    /// Committed rate in bytes a second, and CBS + EBS in bytes.
+    var rate: UInt64
+    var burst: UInt32
+    /// Bytes that each packet grows by before it is on the link.
+    var overhead: UInt16
+
+    var police: Police {
+        Police(rate: max(rate, 1), burst: burst, overhead: overhead, conform: .pipe, exceed: .continue)
+    }
+
+    func marking(_ mark: UInt32) -> SkbEdit { SkbEdit(mark: .init(mark, mask: mask), verdict: .pass) }
+}

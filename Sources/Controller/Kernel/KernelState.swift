@@ -1,0 +1,221 @@
+import Addresses
+import NFTables
+import NetlinkKit
+
+/// Brings the kernel to the desired state, owner by owner, and undoes it.
+final class KernelState {
+    /// Whose objects: the daemon's own, or one bond's.
+    enum Owner: Hashable {
+        case base
+        case bond(UInt32)
+    }
+
+    let route: Exchange
+    let tables: NFTablesClient
+    private var applied: [Owner: [KernelObject]] = [:]
+    private var indexes: [String: UInt32] = [:]
+    /// What the actions of a coloured device are numbered: police, first and second marking.
+    private var actions: [String: (police: UInt32, first: UInt32, second: UInt32)] = [:]
+    private var formerFilters: [String: ReversePathFilter] = [:]
+    private let report: (String) -> Void
+
+    /// - Parameter report: takes a line for each thing that could not be done
+    init(report: @escaping (String) -> Void) throws(KernelError) {
+        route = Exchange(try NetlinkSocket(.route))
+        tables = try NFTablesClient()
+        self.report = report
+    }
+
+    func objects(of owner: Owner) -> [KernelObject] { applied[owner] ?? [] }
+
+    /// Whether all of it succeeded. What failed is left out of what is held to be there, so that the next call with
+    /// the same objects tries it again.
+    @discardableResult
+    func apply(_ objects: [KernelObject], for owner: Owner) -> Bool {
+        let plan = Plan(from: applied[owner] ?? [], to: objects)
+        guard !plan.isEmpty else { return true }
+        var failed: Set<KernelObject.Identity> = []
+        var index = 0
+        while index < plan.steps.count {
+            // Elements that follow one another go into one transaction: a leg's maps change at once or not at all.
+            let run = plan.steps[index...].prefix { $0.isElement }
+            if !run.isEmpty {
+                do throws(TransactionError) {
+                    try commit(Array(run))
+                } catch {
+                    report("\(error)")
+                    for step in run { failed.insert(step.identity) }
+                }
+                index += run.count
+                continue
+            }
+            do {
+                try perform(plan.steps[index])
+            } catch {
+                report("\(error)")
+                failed.insert(plan.steps[index].identity)
+            }
+            index += 1
+        }
+        applied[owner] = objects.isEmpty ? nil : objects.filter { !failed.contains($0.identity) }
+        return failed.isEmpty
+    }
+
+    /// Removes everything, bonds first.
+    func clear() {
+        for owner in applied.keys where owner != .base { apply([], for: owner) }
+        apply([], for: .base)
+    }
+
+    /// Interface number of a device; 0 when there is none.
+    func index(of name: String) -> UInt32 {
+        if let known = indexes[name] { return known }
+        let found = (try? route.link(.name(name)))??.index ?? 0
+        if found != 0 { indexes[name] = found }
+        return found
+    }
+
+    /// Forgets a device's number; it may come back with another one.
+    func forget(_ name: String) { indexes[name] = nil }
+
+    private func perform(_ step: Plan.Step) throws {
+        switch step {
+        case .create(let object): try create(object)
+        case .change(let old, let new): try change(old, new)
+        case .remove(let object): try remove(object)
+        }
+    }
+
+    private func create(_ object: KernelObject) throws {
+        switch object {
+        case .link(let name, let settings):
+            for result in route.perform(Link.create(name, settings)) { _ = try result.get() }
+            if settings.isUp == true { try route.perform(Link.setUp(.name(name), true)) }
+            forget(name)
+        case .reversePathFilter(let name, let filter):
+            let before = try route.link(.name(name))?.ipv4?[.reversePathFilter]
+            formerFilters[name] = before.flatMap(ReversePathFilter.init)
+            try route.perform(Link.setReversePathFilter(.name(name), filter))
+        case .address(let link, let prefix):
+            try route.perform(
+                InterfaceAddress(link: index(of: link), address: prefix, flags: prefix.address.family == .v6 ? .noDAD : [])
+                    .replace())
+        case .route(let wanted): try route.perform(wanted.route(index(of: wanted.link)).replace())
+        case .rule(let rule): try route.perform(rule.add())
+        case .ruleset(let ruleset):
+            var transaction = Transaction()
+            ruleset.write(to: &transaction)
+            try tables.commit(transaction)
+        case .colouring(let link, let colouring): try colour(link, colouring)
+        case .element: try commit([.create(object)])
+        }
+    }
+
+    private func change(_ old: KernelObject, _ new: KernelObject) throws {
+        switch (old, new) {
+        case (_, .link(let name, let settings)): try route.perform(Link.change(.name(name), settings))
+        case (_, .colouring(let link, let colouring)): try recolour(link, colouring)
+        case (_, .reversePathFilter(let name, let filter)):
+            try route.perform(Link.setReversePathFilter(.name(name), filter))
+        case (.rule, .rule):
+            try remove(old)
+            try create(new)
+        case (.element, .element): try commit([.change(from: old, to: new)])
+        default: try create(new)
+        }
+    }
+
+    private func remove(_ object: KernelObject) throws {
+        do {
+            switch object {
+            case .link(let name, _):
+                try route.perform(Link.delete(.name(name)))
+                forget(name)
+                actions[name] = nil
+            case .reversePathFilter(let name, _):
+                if let former = formerFilters.removeValue(forKey: name) {
+                    try route.perform(Link.setReversePathFilter(.name(name), former))
+                }
+            case .address(let link, let prefix):
+                try route.perform(InterfaceAddress(link: index(of: link), address: prefix).delete())
+            case .route(let route): try self.route.perform(route.route(index(of: route.link)).delete())
+            case .rule(let rule): try route.perform(rule.delete())
+            case .ruleset(let ruleset):
+                var transaction = Transaction()
+                transaction.deleteIfPresent(ruleset.table.id)
+                try tables.commit(transaction)
+            case .colouring(let link, _):
+                try route.perform(Qdisc.clsact(link: index(of: link)).delete())
+                actions[link] = nil
+            case .element: try commit([.remove(object)])
+            }
+        } catch let error as KernelError {
+            // Gone already, with its device or by another hand: that is what was wanted.
+            switch error.errno {
+            case .noEntry?, .noDevice?, .noProcess?, .addressNotAvailable?: return
+            default: throw error
+            }
+        }
+    }
+
+    private func commit(_ steps: [Plan.Step]) throws(TransactionError) {
+        var transaction = Transaction()
+        for step in steps {
+            switch step {
+            case .create(.element(let set, let element)): transaction.create([element], in: set)
+            case .change(.element(let set, let old), .element(_, let new)):
+                transaction.delete([old], from: set)
+                transaction.create([new], in: set)
+            case .remove(.element(let set, let element)): transaction.delete([element], from: set)
+            default: break
+            }
+        }
+        try tables.commit(transaction)
+    }
+
+    // MARK: Colouring
+
+    private func colour(_ link: String, _ colouring: Colouring) throws(KernelError) {
+        let index = index(of: link)
+        try route.perform(Qdisc.clsact(link: index).add())
+        let lists = [
+            [Action(.police(colouring.police)), Action(.skbedit(colouring.marking(colouring.primary)))],
+            [Action(.skbedit(colouring.marking(colouring.secondary)))],
+        ]
+        for (i, list) in lists.enumerated() {
+            try route.perform(
+                Filter(
+                    link: index, parent: .egress, priority: UInt16(i + 1), handle: 1, .matchall, actions: list
+                ).add())
+        }
+        // The kernel numbers the actions; by these numbers they are replaced while packets flow.
+        let present = try route.filters(link: index, parent: .egress).sorted { $0.filter.priority < $1.filter.priority }
+        let numbers = present.flatMap { $0.actions.map(\.action.index) }
+        guard numbers.count == 3 else {
+            throw .malformed(Operation("read", "filters of \(link)"), "\(numbers.count) actions instead of 3")
+        }
+        actions[link] = (numbers[0], numbers[1], numbers[2])
+    }
+
+    private func recolour(_ link: String, _ colouring: Colouring) throws(KernelError) {
+        guard let numbers = actions[link] else { return try colour(link, colouring) }
+        let requests = [
+            Action(.skbedit(colouring.marking(colouring.primary)), index: numbers.first).replace(),
+            Action(.skbedit(colouring.marking(colouring.secondary)), index: numbers.second).replace(),
+            Action(.police(colouring.police), index: numbers.police).replace(),
+        ]
+        for result in route.perform(requests) { _ = try result.get() }
+    }
+}
+
+extension Plan.Step {
+    var object: KernelObject {
+        switch self {
+        case .create(let object), .change(_, let object), .remove(let object): object
+        }
+    }
+
+    var identity: KernelObject.Identity { object.identity }
+
+    var isElement: Bool { if case .element = object { true } else { false } }
+}

@@ -1,0 +1,96 @@
+import CLinux
+import GREBonding
+import Glibc
+
+/// One thread, one epoll: descriptors that become readable, one timer, signals. Enough for a gateway and for ten
+/// thousand bonds, as no packet passes through it.
+final class EventLoop {
+    private let epoll: Int32
+    private let timer: Int32
+    private var signals: Int32 = -1
+    private var handlers: [Int32: () -> Void] = [:]
+    private var onSignal: (Int32) -> Void = { _ in }
+    private var armed: Instant?
+    private var running = true
+
+    init() throws(SystemError) {
+        epoll = try SystemError.check("epoll_create1", epoll_create1(Int32(O_CLOEXEC)))
+        timer = try SystemError.check(
+            "timerfd_create", timerfd_create(CLOCK_BOOTTIME, O_CLOEXEC | O_NONBLOCK))
+        try watch(timer) { [timer] in
+            var expirations: UInt64 = 0
+            _ = read(timer, &expirations, 8)
+        }
+    }
+
+    deinit {
+        close(epoll)
+        close(timer)
+        if signals >= 0 { close(signals) }
+    }
+
+    /// Calls `handler` whenever the descriptor is readable or has failed.
+    func watch(_ descriptor: Int32, _ handler: @escaping () -> Void) throws(SystemError) {
+        var event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(fd: descriptor))
+        try SystemError.check("epoll_ctl", epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event))
+        handlers[descriptor] = handler
+    }
+
+    /// Must come before the descriptor is closed.
+    func unwatch(_ descriptor: Int32) {
+        guard handlers.removeValue(forKey: descriptor) != nil else { return }
+        var event = epoll_event()
+        epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, &event)
+    }
+
+    /// From now on these signals come through the loop.
+    func takeSignals(_ numbers: [Int32], _ handler: @escaping (Int32) -> Void) throws(SystemError) {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for number in numbers { sigaddset(&set, number) }
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+        signals = try SystemError.check(
+            "signalfd", signalfd(-1, &set, O_CLOEXEC | O_NONBLOCK))
+        onSignal = handler
+        try watch(signals) { [weak self] in
+            guard let self else { return }
+            var info = signalfd_siginfo()
+            while read(self.signals, &info, MemoryLayout<signalfd_siginfo>.size) == MemoryLayout<signalfd_siginfo>.size {
+                self.onSignal(Int32(bitPattern: info.ssi_signo))
+            }
+        }
+    }
+
+    func stop() { running = false }
+
+    /// Runs until ``stop()``. After each round of events `work` does what is due and says when it wants to be called
+    /// next; nil: only when something happens.
+    func run(_ work: () -> Instant?) throws(SystemError) {
+        var events = [epoll_event](repeating: epoll_event(), count: 64)
+        while running {
+            arm(work())
+            if !running { break }
+            let count = epoll_wait(epoll, &events, Int32(events.count), -1)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw SystemError(call: "epoll_wait", number: errno)
+            }
+            for event in events.prefix(Int(count)) { handlers[event.data.fd]?() }
+        }
+    }
+
+    /// TFD_TIMER_ABSTIME, which the C importer does not carry over.
+    private let timerAbsoluteTime: Int32 = 1
+
+    private func arm(_ deadline: Instant?) {
+        guard deadline != armed else { return }
+        armed = deadline
+        var spec = itimerspec()
+        if let deadline, deadline != .distantFuture {
+            // A time that has passed must still fire; zero would disarm the timer.
+            let ns = max(1, deadline.nanoseconds)
+            spec.it_value = timespec(tv_sec: Int(ns / 1_000_000_000), tv_nsec: Int(ns % 1_000_000_000))
+        }
+        timerfd_settime(timer, timerAbsoluteTime, &spec, nil)
+    }
+}

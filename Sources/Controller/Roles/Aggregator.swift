@@ -1,0 +1,277 @@
+import Addresses
+import Configuration
+import EventLog
+import GREBonding
+import Glibc
+import Logging
+import NetlinkKit
+
+/// The aggregation point: answers gateways, and gives each bond its objects in the kernel.
+final class Aggregator: Role {
+    private let settings: AggregationPointConfiguration
+    private let loop: EventLoop
+    private let common: Common
+    private var point: AggregationPoint
+    private var sockets: [ControlSocket] = []
+    private let subscribers: [ClientIdentificationName: SubscriberConfiguration]
+    private let outers: [IPFamily: OuterTable]
+    private var numbers = BondNumbers()
+    private let started = Clock.now()
+
+    init(_ settings: AggregationPointConfiguration, _ loop: EventLoop) throws {
+        self.settings = settings
+        self.loop = loop
+        common = try Common(settings.kernel, loop)
+        point = AggregationPoint(
+            settings: .init(
+                addresses: settings.addresses, parameters: SessionParameters(settings.session),
+                dialect: settings.dialect))
+        subscribers = Dictionary(settings.subscribers.map { ($0.cin, $0) }, uniquingKeysWith: { first, _ in first })
+        var outers: [IPFamily: OuterTable] = [:]
+        for address in settings.addresses {
+            outers[address.family] = OuterTable(
+                family: address.family, canonical: settings.kernel.canonical(address.family).remote,
+                legs: [
+                    .init(id: .primary, label: "dsl", interface: nil),
+                    .init(id: .secondary, label: "lte", interface: nil),
+                ], source: .fixed(address), markMask: settings.kernel.markMask,
+                queues: settings.kernel.queue...settings.kernel.queue,
+                controlProtocol: settings.dialect.protocolType,
+                overflowHold: settings.resequencer.overflowHold.rawValue)
+        }
+        self.outers = outers
+    }
+
+    func start() throws {
+        common.sweep(settings.kernel)
+        var objects: [KernelObject] = []
+        for (family, outer) in outers.sorted(by: { $0.key == .v4 && $1.key == .v6 }) {
+            objects += CanonicalDevice.objects(
+                local: outer.canonical, remote: BondNumbers.pool(family), protocol: settings.kernel.routeProtocol)
+            objects.append(.ruleset(outer.ruleset()))
+        }
+        if outers[.v4] != nil {
+            objects += try common.state.strictInterfaces().map { .reversePathFilter(link: $0, .loose) }
+        }
+        guard common.state.apply(objects, for: .base) else {
+            common.state.clear()
+            throw Resolver.Failure(description: "the kernel refused what every bond needs (see above)")
+        }
+        for address in Set(settings.addresses + settings.anycast).sorted() {
+            let socket = try ControlSocket(local: address)
+            sockets.append(socket)
+            try loop.watch(socket.descriptor) { [weak self] in self?.receive(socket) }
+        }
+    }
+
+    func work() -> Instant? {
+        let now = Clock.now()
+        if let deadline = point.deadline, deadline <= now { run(point.handle(.timeout, now: now)) }
+        if let deadline = common.queue.deadline, deadline <= now { common.queue.expire() }
+        return [point.deadline, common.queue.deadline].compactMap { $0 }.min()
+    }
+
+    func stop() {
+        run(point.handle(.stop, now: Clock.now()))
+        common.state.clear()
+    }
+
+    private func receive(_ socket: ControlSocket) {
+        common.drain(socket, settings.dialect) { message, received in
+            run(
+                point.handle(
+                    .message(message, from: received.source, to: received.destination), now: received.at))
+        }
+    }
+
+    private func run(_ effects: [AggregationPoint.Effect]) {
+        for effect in effects {
+            switch effect {
+            case .send(let message, let source, let destination):
+                guard let socket = sockets.first(where: { $0.local == source }) else { continue }
+                if !socket.send(message.serialized(dialect: settings.dialect), to: destination) {
+                    common.log(.info, "send-failed", String(cString: strerror(errno)), ["to": destination])
+                }
+            case .authorize(let request):
+                run(point.handle(.authorized(request, authorization(of: request)), now: Clock.now()))
+            case .bond(let id, let bond): apply(id, bond)
+            case .event(let id, let event):
+                common.log(event, id.map { "\($0)" } ?? "-", { $0.defaultLabel })
+                if case .roundTrip = event { continue }
+            }
+        }
+    }
+
+    /// The operator's list decides (RFC 8157 §6.2).
+    private func authorization(of request: AuthorizationRequest) -> AuthorizationResult {
+        guard let subscriber = subscribers[request.client] else {
+            return .denied(.clientIdentificationNameNotPermitted)
+        }
+        return .granted(
+            Authorization(
+                dslUpstream: subscriber.rates.dslUpstream?.kilobitsPerSecond ?? 0,
+                dslDownstream: subscriber.rates.dslDownstream?.kilobitsPerSecond ?? 0))
+    }
+
+    // MARK: Data plane
+
+    private func apply(_ id: UInt32, _ bond: Bond?) {
+        guard let bond, let outer = outers[bond.aggregator.family], let subscriber = subscribers[bond.client] else {
+            common.state.apply([], for: .bond(id))
+            numbers.release(id)
+            refreshQueue()
+            return
+        }
+        let number = numbers.take(id)
+        let device = "\(settings.tunnel.prefix)\(number)"
+        let mtu: UInt32 =
+            switch settings.tunnel.mtu {
+            case .bytes(let mtu): mtu
+            case .automatic: 1500 - Overhead.outer(outer.family)
+            }
+        let rate = BitRate(kilobitsPerSecond: UInt64(bond.committedInformationRate))
+        let cir = settings.colour.cir(of: rate)
+        let known = bond.committedInformationRate > 0
+        var objects = BondObjects(
+            outer: outer, device: device, canonicalRemote: BondNumbers.address(number, outer.family), mtu: mtu,
+            alias: "spillway bond of \(bond.client)", receiveFrom: bond.legs, sendTo: bond.legs, sendFrom: [:],
+            colouring: Colouring(
+                known ? bond.distribution : bond.distribution.first, table: outer,
+                rate: known ? cir.bytesPerSecond : 1_250_000_000,
+                burst: UInt32(clamping: settings.colour.burstBytes(cir: cir, mtu: mtu)),
+                overhead: Int(Overhead.outer(outer.family)) + 14)
+        ).objects(bond)
+        var routes = subscriber.routes
+        if let address = subscriber.address { routes.append(IPPrefix(host: .v4(address))) }
+        if let address = subscriber.address6 { routes.append(IPPrefix(host: .v6(address))) }
+        for prefix in routes {
+            objects.append(
+                .route(
+                    RouteToDevice(
+                        prefix, link: device, protocol: RouteProtocol(rawValue: settings.kernel.routeProtocol))))
+        }
+        common.state.apply(objects, for: .bond(id))
+        refreshQueue()
+    }
+
+    private func refreshQueue() {
+        let value = Resequencer.Settings(settings.resequencer)
+        var wanted: [UInt32: Resequencer.Settings] = [:]
+        for session in point.sessions.values { if let bond = session.bond { wanted[bond.key] = value } }
+        common.queue.set(wanted)
+    }
+
+    // MARK: Status
+
+    func answer(_ request: String) -> String {
+        var object = JSONObject()
+        object.add("version", 1)
+        object.add("role", "haap")
+        object.add("uptime_s", (Clock.now() - started).milliseconds / 1000)
+        object.add(
+            "bonds",
+            point.sessions.values.sorted { $0.id < $1.id }.map { session in
+                var bond = JSONObject()
+                bond.add("state", session.bond == nil ? "down" : "up")
+                bond.add("session_id", session.id)
+                bond.add("client", session.client.description)
+                if let now = session.bond {
+                    bond.add("distribution", now.distribution.name { $0.defaultLabel })
+                    bond.add("cir_kbit", now.committedInformationRate)
+                    if let number = numbers.number(of: session.id) {
+                        bond.add("device", "\(settings.tunnel.prefix)\(number)")
+                    }
+                    if let resequencer = common.resequencerJSON(now.key) { bond.add("resequencer", resequencer) }
+                }
+                var legs = JSONObject()
+                for leg in [LegID.primary, .secondary] {
+                    var state = JSONObject()
+                    let address = session.gatewayAddresses[leg]
+                    state.add("state", address == nil ? "down" : "up")
+                    if let address { state.add("address", address.description) }
+                    legs.add(leg == .primary ? "dsl" : "lte", state)
+                }
+                bond.add("legs", legs)
+                return bond
+            })
+        object.add("queue", common.queueJSON)
+        object.add("discarded", common.discardedJSON)
+        return object.description
+    }
+}
+
+/// Numbers of bonds: the lowest that is free, so that devices keep short names and addresses of the pool return.
+struct BondNumbers {
+    private var taken: [UInt32: UInt32] = [:]
+    private var free: [UInt32] = []
+    private var next: UInt32 = 0
+
+    func number(of session: UInt32) -> UInt32? { taken[session] }
+
+    mutating func take(_ session: UInt32) -> UInt32 {
+        if let number = taken[session] { return number }
+        let number: UInt32
+        if let index = free.indices.min(by: { free[$0] < free[$1] }) {
+            number = free.remove(at: index)
+        } else {
+            number = next
+            next += 1
+        }
+        taken[session] = number
+        return number
+    }
+
+    mutating func release(_ session: UInt32) {
+        if let number = taken.removeValue(forKey: session) { free.append(number) }
+    }
+
+    /// Addresses that stand for bonds inside this host and never leave it: class E, which nobody routes, and a
+    /// unique local prefix.
+    static func pool(_ family: IPFamily) -> IPPrefix {
+        IPPrefix(address(0, family), length: family == .v4 ? 8 : 80)?.masked ?? .all(family)
+    }
+
+    static func address(_ number: UInt32, _ family: IPFamily) -> IPAddress {
+        switch family {
+        case .v4: .v4(IPv4Address(rawValue: 0xF000_0001 &+ number & 0xFF_FFFF))
+        case .v6: .v6(IPv6Address(high: 0xFD53_7069_6C6C_7761, low: 0x0080_0000_0000_0001 &+ UInt64(number)))
+        }
+    }
+}
+
+extension SessionParameters {
+    init(_ settings: SessionConfiguration) {
+        self.init()
+        activeHelloInterval = settings.activeHelloInterval.seconds
+        idleHelloInterval = settings.idleHelloInterval.seconds
+        helloRetryTimes = settings.helloRetryTimes
+        rttDifferenceThreshold = UInt32(clamping: settings.rttDifferenceThreshold.rawValue)
+        rttDifferenceThresholdViolation = settings.rttViolation
+        rttDifferenceThresholdCompliance = settings.rttCompliance
+        bypassBandwidthCheckInterval = settings.bypassCheckInterval.seconds
+        idleTimeout = settings.idleTimeout.seconds
+        noTrafficMonitoredInterval = settings.noTrafficMonitoredInterval.seconds
+    }
+}
+
+extension KernelState {
+    /// Interfaces whose reverse path filter would drop a leg's packets once their source is rewritten. The interface's
+    /// own setting and that for all are combined: the larger one holds.
+    func strictInterfaces() throws(KernelError) -> [String] {
+        let all = Self.reversePathFilterOfAll()
+        return try route.links().compactMap { link in
+            guard link.name != "lo", link.name != CanonicalDevice.name,
+                let own = link.ipv4?[.reversePathFilter], max(own, all) == 1
+            else { return nil }
+            return link.name
+        }
+    }
+
+    private static func reversePathFilterOfAll() -> UInt32 {
+        let file = open("/proc/sys/net/ipv4/conf/all/rp_filter", O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return 0 }
+        defer { close(file) }
+        var digit: UInt8 = 0
+        return read(file, &digit, 1) == 1 && (0x30...0x32).contains(digit) ? UInt32(digit - 0x30) : 0
+    }
+}

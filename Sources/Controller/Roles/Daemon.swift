@@ -1,0 +1,171 @@
+import Addresses
+import CLinux
+public import Configuration
+import EventLog
+import GREBonding
+import Glibc
+import Logging
+import NetlinkKit
+
+/// Runs one role until it is told to end.
+public enum Daemon {
+    /// Why it could not run.
+    public struct Failure: Error, CustomStringConvertible {
+        public var description: String
+    }
+
+    public static func run(_ configuration: Configuration) throws(Failure) {
+        do {
+            let loop = try EventLoop()
+            let role: any Role =
+                switch configuration {
+                case .homeGateway(let settings): try HomeGateway(settings, loop)
+                case .aggregationPoint(let settings): try Aggregator(settings, loop)
+                }
+            let server = try StatusServer(path: configuration.control.socket, loop: loop) { role.answer($0) }
+            try loop.takeSignals([SIGTERM, SIGINT, SIGHUP]) { number in
+                if number == SIGHUP { return }
+                loop.stop()
+            }
+            try role.start()
+            try loop.run { role.work() }
+            role.stop()
+            server.close()
+        } catch {
+            throw Failure(description: "\(error)")
+        }
+    }
+}
+
+/// What the loop needs of a role.
+protocol Role: AnyObject {
+    func start() throws
+    /// Does what is due; when it wants to be called next.
+    func work() -> Instant?
+    /// Ends in an orderly way: peers told, kernel as it was.
+    func stop()
+    /// One JSON object for a question from the control socket.
+    func answer(_ request: String) -> String
+}
+
+/// Parts that both roles have.
+final class Common {
+    let log = Log("session")
+    let kernelLog = Log("kernel")
+    let state: KernelState
+    let queue: RecombinationQueue
+    private(set) var discarded: [String: UInt64] = [:]
+
+    init(_ kernel: KernelConfiguration, _ loop: EventLoop) throws {
+        let log = Log("kernel")
+        state = try KernelState { log(.error, "kernel-refused", $0) }
+        queue = try RecombinationQueue(number: kernel.queue, markMask: kernel.markMask)
+        try loop.watch(queue.descriptor) { [queue] in queue.receive() }
+    }
+
+    func count(_ reason: String) {
+        discarded[reason, default: 0] &+= 1
+        log(.info, "discarded", "a control message was not acted on", ["why": reason])
+    }
+
+    var discardedJSON: JSONObject {
+        var object = JSONObject()
+        for (reason, count) in discarded.sorted(by: { $0.key < $1.key }) { object.add(reason, count) }
+        return object
+    }
+
+    /// Packets of the control protocol that wait in a socket.
+    func drain(_ socket: ControlSocket, _ dialect: Dialect, _ take: (ControlMessage, ControlSocket.Received) -> Void) {
+        let now = Clock.now()
+        for _ in 0..<256 {
+            guard let received = socket.receive(now: now) else { return }
+            do throws(WireError) {
+                take(try ControlMessage(parsing: received.bytes, dialect: dialect), received)
+            } catch {
+                count(error.reason.rawValue)
+            }
+        }
+    }
+
+    func log(_ event: SessionEvent, _ who: String, _ label: (LegID) -> String) {
+        switch event {
+        case .setupRequested(let leg, let attempt):
+            log(.info, "setup-requested", "setup requested", ["bond": who, "leg": label(leg), "attempt": attempt])
+        case .setupDenied(let leg, let code):
+            log(.warning, "setup-denied", "\(code)", ["bond": who, "leg": label(leg), "code": code.rawValue])
+        case .legUp(let leg, let address):
+            log(.notice, "leg-up", "leg is up", ["bond": who, "leg": label(leg), "address": address])
+        case .legDown(let leg, let reason):
+            log(.warning, "leg-down", "leg is down", ["bond": who, "leg": label(leg), "why": reason.rawValue])
+        case .bondUp(let id): log(.notice, "bond-up", "bond is up", ["bond": who, "session": id])
+        case .bondDown(let id, let reason):
+            log(.warning, "bond-down", "bond has ended", ["bond": who, "session": id, "why": "\(reason)"])
+        case .roundTrip(let leg, let time):
+            log(.debug, "round-trip", "measured", ["bond": who, "leg": label(leg), "us": time.nanoseconds / 1000])
+        case .notifyAbandoned(let leg):
+            log(.warning, "notify-abandoned", "never acknowledged", ["bond": who, "leg": label(leg)])
+        case .verificationStarted(let id):
+            log(.info, "verification", "asks whether the bond lives", ["bond": who, "session": id])
+        case .discarded(let reason): count(reason.rawValue)
+        }
+    }
+
+    /// Ours from a run that did not end in an orderly way.
+    func sweep(_ kernel: KernelConfiguration) {
+        guard let links = try? state.route.links() else { return }
+        for link in links where link.alias?.hasPrefix("spillway ") == true {
+            _ = state.route.perform([Link.delete(.index(link.index))])
+        }
+        for family in [IPFamily.v4, .v6] {
+            for rule in (try? state.route.rules(family)) ?? []
+            where rule.protocol.rawValue == kernel.routeProtocol
+                && (kernel.rulePriority..<kernel.rulePriority + 16).contains(rule.priority)
+            {
+                _ = state.route.perform([rule.delete()])
+            }
+            for route in (try? state.route.routes(family, protocol: RouteProtocol(rawValue: kernel.routeProtocol))) ?? []
+            where route.protocol.rawValue == kernel.routeProtocol {
+                _ = state.route.perform([route.delete()])
+            }
+        }
+    }
+
+    /// JSON of a bond's resequencer.
+    func resequencerJSON(_ key: UInt32) -> JSONObject? {
+        guard let (statistics, depth) = queue.statistics(of: key) else { return nil }
+        var object = JSONObject()
+        object.add("depth", depth)
+        object.add("in_order", statistics.inOrder)
+        object.add("held", statistics.held)
+        object.add("late", statistics.late)
+        object.add("passed_over", statistics.passedOver)
+        object.add("timed_out", statistics.timedOut)
+        object.add("resynchronized", statistics.resynchronized)
+        object.add("longest_wait_us", statistics.longestWait / 1000)
+        return object
+    }
+
+    var queueJSON: JSONObject {
+        var object = JSONObject()
+        object.add("packets", queue.packets)
+        object.add("unsequenced", queue.unsequenced)
+        object.add("overruns", queue.overruns)
+        object.add("refused_verdicts", queue.refusals)
+        return object
+    }
+}
+
+/// The dummy device that holds the canonical addresses, the same for both roles.
+enum CanonicalDevice {
+    static let name = "spillway0"
+
+    static func objects(local: IPAddress, remote: IPPrefix, protocol number: UInt8) -> [KernelObject] {
+        [
+            .link(
+                name: name,
+                LinkSettings(.dummy, mtu: 9216, isUp: true, alias: "spillway addresses of the bonds' ends")),
+            .address(link: name, IPPrefix(host: local)),
+            .route(RouteToDevice(remote, link: name, protocol: RouteProtocol(rawValue: number))),
+        ]
+    }
+}

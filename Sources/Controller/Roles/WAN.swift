@@ -1,0 +1,68 @@
+import Addresses
+import CLinux
+import Configuration
+import Glibc
+import NetlinkKit
+
+/// An access link as the kernel has it now; nil where it has no carrier.
+struct WAN: Hashable {
+    var index: UInt32
+    /// Bytes of an outer packet.
+    var mtu: UInt32
+    /// The link's address in the family of the aggregator; nil: none that can be used.
+    var address: IPAddress?
+    /// The next hop; nil: the aggregator is asked for on the link itself.
+    var gateway: IPAddress?
+
+    /// IFF_LOWER_UP: the link has carrier.
+    private static let lowerUp: UInt32 = 0x10000
+
+    static func read(
+        _ exchange: Exchange, _ name: String, _ family: IPFamily, _ configured: IPAddress?,
+        _ kernel: KernelConfiguration
+    ) -> WAN? {
+        guard let link = (try? exchange.link(.name(name))) ?? nil, link.isUp, link.flags & lowerUp != 0 else {
+            return nil
+        }
+        let addresses = (try? exchange.addresses(family, link: link.index)) ?? []
+        let usable = addresses.filter {
+            $0.address.link == link.index && $0.address.scope == .universe
+                && $0.state.isDisjoint(with: [.tentative, .duplicate, .deprecated])
+        }
+        var gateway = configured
+        if gateway == nil {
+            let routes = (try? exchange.routes(family)) ?? []
+            gateway =
+                routes.filter { $0.destination.length == 0 && $0.protocol.rawValue != kernel.routeProtocol }
+                .sorted { $0.priority < $1.priority }
+                .compactMap { $0.nextHops.first { $0.link == link.index }?.gateway }.first
+        }
+        return WAN(index: link.index, mtu: link.mtu, address: usable.first?.address.address.address, gateway: gateway)
+    }
+}
+
+/// Names of aggregators.
+enum Resolver {
+    struct Failure: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    static func address(_ wanted: AggregationPointAddress) throws(Failure) -> IPAddress {
+        switch wanted {
+        case .address(let address): return address
+        case .name(let name):
+            var list: UnsafeMutablePointer<addrinfo>?
+            let result = getaddrinfo(name, nil, nil, &list)
+            defer { if list != nil { freeaddrinfo(list) } }
+            guard result == 0, let first = list?.pointee, let raw = first.ai_addr else {
+                throw Failure(description: "haap: \(name): \(String(cString: gai_strerror(result)))")
+            }
+            var storage = sockaddr_storage()
+            memcpy(&storage, raw, Int(min(first.ai_addrlen, UInt32(MemoryLayout<sockaddr_storage>.size))))
+            guard let address = SocketAddress.address(storage) else {
+                throw Failure(description: "haap: \(name): no IP address")
+            }
+            return address
+        }
+    }
+}
