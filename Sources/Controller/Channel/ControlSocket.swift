@@ -38,6 +38,8 @@ final class ControlSocket {
                         descriptor, SOL_SOCKET, SO_BINDTODEVICE, interface, socklen_t(interface.utf8.count)))
             }
             try set(SOL_SOCKET, SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS")
+            // Room for the setup requests of thousands of gateways that come back together.
+            try set(SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20, "SO_RCVBUFFORCE")
             // A full queue of the leg must not make a Hello late twice over: control goes first.
             try set(SOL_SOCKET, SO_PRIORITY, 6, "SO_PRIORITY")
             _ = try SocketAddress.withBytes(local) { (address, length) throws(SystemError) in
@@ -107,6 +109,14 @@ final class ControlSocket {
             }
             return Received(bytes: Array(buffer[start..<count]), source: source, destination: local, at: at)
         }
+    }
+
+    /// Packets that the kernel dropped because the receive buffer was full.
+    var drops: UInt64 {
+        var values = [UInt32](repeating: 0, count: 9)
+        var length = socklen_t(values.count * MemoryLayout<UInt32>.size)
+        guard getsockopt(descriptor, SOL_SOCKET, SO_MEMINFO, &values, &length) == 0 else { return 0 }
+        return UInt64(values[8])
     }
 
     private func set(_ level: Int32, _ option: Int32, _ value: Int32, _ name: String) throws(SystemError) {

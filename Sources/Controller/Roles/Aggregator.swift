@@ -196,6 +196,7 @@ final class Aggregator: Role {
             })
         object.add("queue", common.queueJSON)
         object.add("discarded", common.discardedJSON)
+        object.add("control_drops", sockets.reduce(0) { $0 + $1.drops })
         return object.description
     }
 }

@@ -237,6 +237,7 @@ final class HomeGateway: Role {
         object.add("bond", bond)
         object.add("queue", common.queueJSON)
         object.add("discarded", common.discardedJSON)
+        object.add("control_drops", sockets.values.reduce(0) { $0 + $1.drops })
         return object.description
     }
 
