@@ -2,9 +2,10 @@
 
 SWIFT ?= swift
 # Scenarios that must pass for every change; those on the virtual clock run two at a time.
-SCENARIOS ?= topology kernel-recipe
+SCENARIOS ?= topology bond bond-ipv6 life failover
 OUT ?= lab/out
 
+comma := ,
 say = @printf '\n== %s\n' "$(1)"
 
 .PHONY: build test unit lab demo bench fuzz clean packages
@@ -20,14 +21,14 @@ unit: packages
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
 
-lab: packages
+lab: build
 	$(call say,running in the lab: $(SCENARIOS))
 	lab/run --json --jobs 2 --out $(OUT) $(SCENARIOS)
 
 demo: build
-	$(call say,one download while legs fail and come back)
-	lab/run --out $(OUT) demo
-	lab/demo.py $(OUT)/demo/demo.json $(OUT)/demo.svg
+	$(call say,DSL alone$(comma) the bond down and up; and one download while legs fail and come back)
+	lab/run --jobs 2 --out $(OUT) bond demo
+	lab/demo.py $(OUT) $(OUT)/demo.svg
 
 bench: packages
 	$(call say,measuring codecs and plans)
