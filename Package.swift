@@ -65,7 +65,9 @@ let package = Package(
         .testTarget(
             name: "EventLogTests", dependencies: ["EventLog", .product(name: "Logging", package: "swift-log")],
             swiftSettings: swiftSettings),
-        .testTarget(name: "ControllerTests", dependencies: ["Controller"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ControllerTests", dependencies: ["Addresses", "Controller", "GREBonding", "NFTables", "NetlinkKit"],
+            swiftSettings: swiftSettings),
     ],
     cxxLanguageStandard: .cxx17
 )
