@@ -8,11 +8,30 @@ public struct AggregationPoint: Sendable {
         public var addresses: [IPAddress]
         public var parameters: SessionParameters
         public var dialect: Dialect
+        /// What else the Accept of a leg carries, after the standard's attributes.
+        public var extraAttributes: [LegID: [Attribute]]
+        /// Whether a bond stays with its secondary leg when the primary one is refused. The standard ends it (§6.2).
+        public var allowsSecondaryAlone: Bool
+        /// Bonds at a time; more are denied.
+        public var maximumSessions: Int
+        /// Bonds ended in a second while draining, from 10.
+        public var drainRate: Int
+        /// The Commit_Count of the first filter list of a bond (§5.6.2).
+        public var firstCommitCount: UInt32
 
-        public init(addresses: [IPAddress], parameters: SessionParameters, dialect: Dialect) {
+        public init(
+            addresses: [IPAddress], parameters: SessionParameters, dialect: Dialect,
+            extraAttributes: [LegID: [Attribute]] = [:], allowsSecondaryAlone: Bool = false,
+            maximumSessions: Int = 100_000, drainRate: Int = 100, firstCommitCount: UInt32 = 1
+        ) {
             self.addresses = addresses
             self.parameters = parameters
             self.dialect = dialect
+            self.extraAttributes = extraAttributes
+            self.allowsSecondaryAlone = allowsSecondaryAlone
+            self.maximumSessions = maximumSessions
+            self.drainRate = drainRate
+            self.firstCommitCount = firstCommitCount
         }
     }
 
@@ -22,7 +41,13 @@ public struct AggregationPoint: Sendable {
         /// The operator's answer to ``Effect/authorize(_:)``.
         case authorized(AuthorizationRequest, AuthorizationResult)
         case timeout
-        /// Ends every bond with error code 10 and takes no new ones (RFC 8157 §5.5).
+        /// What the gateway of a session is to leave out of its bond (RFC 8157 §5.6.2); replaces the list before.
+        case setFilterList(sessionID: UInt32, [FilterItem])
+        /// Ends one bond (§5.5).
+        case tearDown(sessionID: UInt32, ErrorCode)
+        /// Takes no new bonds from now on and ends those that live, step by step, with error code 10 (§5.5).
+        case drain
+        /// Ends every bond at once with error code 10 and takes no new ones (RFC 8157 §5.5).
         case stop
     }
 
@@ -39,19 +64,21 @@ public struct AggregationPoint: Sendable {
     public internal(set) var sessions: [UInt32: AggregationSession] = [:]
     var sessionOfKey: [UInt32: UInt32] = [:]
     var sessionOfClient: [ClientIdentificationName: UInt32] = [:]
-    /// Setup Requests that wait for the operator's answer, and since when.
-    var pending: [AuthorizationRequest: Instant] = [:]
-    var pendingPerSource: [IPAddress: Int] = [:]
+    var pending = PendingAuthorizations()
     var deadlines = DeadlineQueue()
     var random: any RandomNumberGenerator & Sendable
     var stopped = false
+    public internal(set) var isDraining = false
+    var nextDrainStep: Instant?
 
     public init(settings: Settings, random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()) {
         self.settings = settings
         self.random = random
     }
 
-    public var deadline: Instant? { stopped ? nil : deadlines.first }
+    public var deadline: Instant? {
+        stopped ? nil : [deadlines.first, pending.deadline, nextDrainStep].compactMap { $0 }.min()
+    }
 
     public mutating func handle(_ input: Input, now: Instant) -> [Effect] {
         var effects: [Effect] = []
@@ -61,76 +88,19 @@ public struct AggregationPoint: Sendable {
             receive(message, from: source, to: destination, now, &effects)
         case .authorized(let request, let result): authorized(request, result, now, &effects)
         case .timeout: runTimers(now, &effects)
+        case .setFilterList(let id, let items): update(id, now, &effects) { $0.setFilterList(items, now, &$1) }
+        case .tearDown(let id, let code): end(id, .tornDown(code), code: code, &effects)
+        case .drain:
+            guard !isDraining else { break }
+            isDraining = true
+            nextDrainStep = now
+            drain(now, &effects)
         case .stop:
-            for id in Array(sessions.keys).sorted() { end(id, .stopped, code: .maintenance, &effects) }
+            for id in sessions.keys.sorted() { end(id, .stopped, code: .maintenance, &effects) }
+            pending = PendingAuthorizations()
+            nextDrainStep = nil
             stopped = true
         }
         return effects
-    }
-
-    /// Runs one session with the effects in hand, then brings index, timers and data plane up to date.
-    mutating func update(
-        _ id: UInt32, _ now: Instant, _ effects: inout [Effect],
-        _ body: (inout AggregationSession, inout [Effect]) -> Void
-    ) {
-        guard var session = sessions[id] else { return }
-        // Out of the dictionary while it is changed, so that nothing of it is copied.
-        sessions[id] = nil
-        body(&session, &effects)
-        if session.legs.isEmpty, session.wasUp {
-            remove(session, .allLegsLost, &effects)
-            return
-        }
-        let wanted = session.wantedBond(settings)
-        if wanted != session.bond {
-            if session.bond == nil, wanted != nil {
-                effects.append(.event(sessionID: id, .bondUp(sessionID: id)))
-            }
-            session.bond = wanted
-            effects.append(.bond(sessionID: id, wanted))
-        }
-        if let deadline = session.deadline { deadlines.set(id, deadline) } else { deadlines.remove(id) }
-        sessions[id] = session
-    }
-
-    /// Ends a session: a Tear Down on each of its legs when there is a code to tell.
-    mutating func end(_ id: UInt32, _ reason: BondDownReason, code: ErrorCode?, _ effects: inout [Effect]) {
-        guard let session = sessions[id] else { return }
-        if let code {
-            for (leg, state) in session.legs.sorted(by: { $0.key < $1.key }) {
-                effects.append(
-                    .send(
-                        ControlMessage(type: .tearDown, leg: leg, key: session.key, attributes: [.errorCode(code)]),
-                        from: session.local, to: state.address))
-            }
-        }
-        remove(session, reason, &effects)
-    }
-
-    private mutating func remove(
-        _ session: AggregationSession, _ reason: BondDownReason, _ effects: inout [Effect]
-    ) {
-        let id = session.id
-        sessions[id] = nil
-        sessionOfKey[session.key] = nil
-        if sessionOfClient[session.client] == id { sessionOfClient[session.client] = nil }
-        deadlines.remove(id)
-        if session.bond != nil { effects.append(.bond(sessionID: id, nil)) }
-        effects.append(.event(sessionID: id, .bondDown(sessionID: id, reason)))
-    }
-
-    private mutating func runTimers(_ now: Instant, _ effects: inout [Effect]) {
-        for (request, since) in pending where now - since >= Constants.authorizationWait { forget(request) }
-        while let id = deadlines.popDue(now) {
-            var replacement: (client: PendingSetup, session: UInt32)?
-            update(id, now, &effects) { session, effects in
-                if let request = session.runTimers(now, &effects) { replacement = (request, session.id) }
-            }
-            // Tunnel verification went unanswered: the old bond is dead, the new request is taken (§5.6.15).
-            if let replacement {
-                end(replacement.session, .replaced, code: nil, &effects)
-                ask(replacement.client, now, &effects)
-            }
-        }
     }
 }

@@ -15,13 +15,23 @@ public struct AggregationSession: Hashable, Sendable {
     let key: UInt32
     /// H, in the family that the gateway speaks.
     let local: IPAddress
+    let parameters: SessionParameters
     var legs: [LegID: Leg] = [:]
     var authorization: Authorization
     var dslSynchronizationRate: UInt32 = 0
-    var bypassRate: UInt32 = 0
-    let tolerance: Duration
+    /// Kbit/s downstream beside the bond, as the gateway measured last (RFC 8157 §5.6.1).
+    public internal(set) var bypassRate: UInt32 = 0
+    /// The gateway asked for the primary leg alone (§5.6.3).
+    public internal(set) var primaryOnly = false
+    public internal(set) var diagnostic: Diagnostic?
+    public internal(set) var helloState = HelloState.active
+    /// The prefix that the gateway uses in its LAN (§5.6.7); ::/0: none yet.
+    public internal(set) var hostPrefix = AssignedIPv6Prefix.none
     var notifies = NotifyQueue()
     var verification: Verification?
+    var filters: FilterListSender
+    /// The gateway refused its first filter list.
+    var filterListMustRestart = false
     var wasUp = false
     public internal(set) var bond: Bond?
 
@@ -36,19 +46,27 @@ public struct AggregationSession: Hashable, Sendable {
 
     init(
         id: UInt32, key: UInt32, client: ClientIdentificationName, local: IPAddress, authorization: Authorization,
-        parameters: SessionParameters
+        settings: AggregationPoint.Settings
     ) {
         self.id = id
         self.key = key
         self.client = client
         self.local = local
         self.authorization = authorization
-        // The gateway gives up after its attempts; the aggregator only when it must have done so.
-        tolerance = .seconds(Int64(parameters.activeHelloInterval) * Int64(parameters.helloRetryTimes + 1))
+        parameters = settings.parameters
+        filters = FilterListSender(nextCommitCount: settings.firstCommitCount)
+    }
+
+    /// How long a leg may be silent. The gateway gives up after its attempts; the aggregator only when it must have
+    /// done so. A leg that never said anything has no share in the Idle Hello State.
+    private func tolerance(of leg: Leg) -> Duration {
+        let idle = helloState == .idle && leg.confirmed
+        let interval = idle ? parameters.idleHelloInterval : parameters.activeHelloInterval
+        return .seconds(Int64(interval) * (Int64(parameters.helloRetryTimes) + 1))
     }
 
     var deadline: Instant? {
-        var least = legs.values.map { $0.heard + tolerance }.min()
+        var least = legs.values.map { $0.heard + tolerance(of: $0) }.min()
         for t in [notifies.next, verification?.next].compactMap({ $0 }) { least = min(least ?? t, t) }
         return least
     }
@@ -64,19 +82,14 @@ public struct AggregationSession: Hashable, Sendable {
         guard !legs.isEmpty else { return nil }
         return Bond(
             sessionID: id, key: key, aggregator: local, legs: legs.mapValues(\.address),
-            distribution: Bond.distribution(over: legs.keys, overflowAllowed: true),
+            distribution: Bond.distribution(over: legs.keys, primaryOnly: primaryOnly, diagnostic: diagnostic),
             committedInformationRate: committedInformationRate, client: client)
     }
 
-    /// Drops legs that were not heard for too long, repeats what was not acknowledged. A request is returned when
-    /// verification ended without an answer.
+    /// Drops legs that were not heard for too long. A request is returned when verification ended without an answer.
     mutating func runTimers(_ now: Instant, _ effects: inout [AggregationPoint.Effect]) -> PendingSetup? {
-        for (leg, state) in legs where state.heard + tolerance <= now { drop(leg, .helloLost, &effects) }
-        if let due = notifies.due(now: now) {
-            switch due {
-            case .abandoned(let entry): effects.append(.event(sessionID: id, .notifyAbandoned(entry.leg)))
-            case .send(let entry): send(.notify, entry.attributes, preferring: entry.leg, &effects)
-            }
+        for leg in legs.keys.sorted() {
+            if let state = legs[leg], state.heard + tolerance(of: state) <= now { drop(leg, .helloLost, &effects) }
         }
         guard var check = verification, check.next <= now else { return nil }
         if check.attempts >= Constants.verificationAttempts {
@@ -90,9 +103,34 @@ public struct AggregationSession: Hashable, Sendable {
         return nil
     }
 
+    mutating func join(
+        _ leg: LegID, _ address: IPAddress, _ now: Instant, _ effects: inout [AggregationPoint.Effect]
+    ) {
+        // Also when the leg is there: a gateway that asks has lost it, and with it what the legs had in common.
+        forgetShared(&effects)
+        if legs[leg]?.address == address {
+            legs[leg]?.heard = now
+            return
+        }
+        legs[leg] = Leg(address: address, heard: now)
+        wasUp = true
+        effects.append(.event(sessionID: id, .legUp(leg, address)))
+    }
+
     mutating func drop(_ leg: LegID, _ reason: LegDownReason, _ effects: inout [AggregationPoint.Effect]) {
         guard legs.removeValue(forKey: leg) != nil else { return }
         effects.append(.event(sessionID: id, .legDown(leg, reason)))
+        if leg == .primary { bypassRate = 0 }
+        forgetShared(&effects)
+    }
+
+    /// What the legs had in common ends when one of them comes or goes, at both ends.
+    private mutating func forgetShared(_ effects: inout [AggregationPoint.Effect]) {
+        primaryOnly = false
+        if diagnostic != nil {
+            diagnostic = nil
+            effects.append(.event(sessionID: id, .diagnostic(nil)))
+        }
     }
 
     func send(
@@ -103,56 +141,5 @@ public struct AggregationSession: Hashable, Sendable {
         effects.append(
             .send(
                 ControlMessage(type: type, leg: id, key: key, attributes: attributes), from: local, to: state.address))
-    }
-
-    /// A message of an established leg; key, leg and source are checked already.
-    mutating func receive(
-        _ message: ControlMessage, on leg: LegID, _ now: Instant, _ effects: inout [AggregationPoint.Effect]
-    ) {
-        legs[leg]?.heard = now
-        legs[leg]?.confirmed = true
-        switch message.type {
-        case .hello:
-            guard let timestamp = message.timestamp else {
-                effects.append(.event(sessionID: id, .discarded(.missingAttribute)))
-                return
-            }
-            var answer: [Attribute] = [.timestamp(timestamp)]
-            answer.append(.ipv6PrefixAssignedByHAAP(message.ipv6PrefixAssignedByHAAP ?? .none))
-            send(.hello, answer, preferring: leg, &effects)
-        case .notify: notified(message.attributes, on: leg, now, &effects)
-        default: effects.append(.event(sessionID: id, .discarded(.unexpectedType)))
-        }
-    }
-
-    private mutating func notified(
-        _ attributes: [Attribute], on leg: LegID, _ now: Instant, _ effects: inout [AggregationPoint.Effect]
-    ) {
-        if verification != nil, attributes == [.tunnelVerification] {
-            deny(.sessionAlreadyExists, &effects)
-            return
-        }
-        if notifies.acknowledge(attributes, now: now) { return }
-        // Acknowledge first: the answer must leave on the leg that is about to go, if it is the one it came on.
-        send(.notify, attributes, preferring: leg, &effects)
-        for attribute in attributes {
-            switch attribute {
-            case .dslLinkFailure: drop(.primary, .reportedByPeer, &effects)
-            case .lteLinkFailure: drop(.secondary, .reportedByPeer, &effects)
-            case .bypassTrafficRate(let rate): bypassRate = rate
-            default: break
-            }
-        }
-    }
-
-    /// The gateway that holds the session is alive: whoever else asked under its name is refused.
-    private mutating func deny(_ code: ErrorCode, _ effects: inout [AggregationPoint.Effect]) {
-        guard let check = verification?.request.request else { return }
-        verification = nil
-        effects.append(
-            .send(
-                ControlMessage(type: .setupDeny, leg: check.leg, key: check.key, attributes: [.errorCode(code)]),
-                from: check.destination, to: check.source))
-        effects.append(.event(sessionID: id, .setupDenied(check.leg, code)))
     }
 }

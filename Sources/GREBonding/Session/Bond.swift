@@ -38,9 +38,13 @@ public struct Bond: Hashable, Sendable {
     }
 
     /// The distribution for the legs that are there: the primary first, the others take what overflows.
-    static func distribution(over legs: some Collection<LegID>, overflowAllowed: Bool) -> Distribution {
+    static func distribution(
+        over legs: some Collection<LegID>, primaryOnly: Bool, diagnostic: Diagnostic?
+    ) -> Distribution {
         let ordered = legs.sorted()
-        if overflowAllowed, ordered.count > 1 { return .overflow(ordered[0], ordered[1]) }
-        return .only(ordered.first ?? .secondary)
+        guard let first = ordered.first else { return .only(.secondary) }
+        if let leg = diagnostic?.leg, ordered.contains(leg) { return .only(leg) }
+        guard ordered.count > 1, !primaryOnly || diagnostic == .bonding else { return .only(first) }
+        return .overflow(first, ordered[1])
     }
 }

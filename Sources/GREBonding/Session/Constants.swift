@@ -17,16 +17,40 @@ enum Constants {
     /// operator's AAA), and after one that needs somebody to act.
     static let transientDenyWait = Duration.seconds(5)
     static let permanentDenyWait = Duration.seconds(60)
-    static let denyWaitLimit = Duration.seconds(3600)
+    static let transientDenyLimit = Duration.seconds(60)
+    static let permanentDenyLimit = Duration.seconds(3600)
 
     /// An unanswered Hello is repeated sooner than the interval says: a dead leg should not cost three intervals.
     static let helloRetry = Duration.seconds(1)
 
-    /// Deployed aggregators repeat an unacknowledged Notify after three seconds.
+    /// When a fresh leg is first asked, and when again if an old failure report may still be under way.
+    static let firstHello = Duration.seconds(1)
+    static let secondHello = Duration.seconds(5)
+
+    /// An unacknowledged Notify is repeated after 1, 2, 4, 8, 8 … seconds, and slowly from then on: what it says is
+    /// a state that both ends must agree on for as long as it holds.
     static let notifyRetransmission = Duration.seconds(1)
     static let notifyRetransmissionLimit = Duration.seconds(8)
-    static let notifyAttempts = 8
-    static let notifyQueueLimit = 64
+    static let notifyFastAttempts = 8
+    static let notifySlowRetransmission = Duration.seconds(60)
+    /// Topics that are given up. A bypass rate is soon outdated; a gateway may not know filter lists at all.
+    static let notifyAttempts: [NotifyTopic: Int] = [.bypassRate: 3, .filterList: 20]
+    /// Deployed aggregators repeat a filter list after three seconds.
+    static let filterListRetransmission = Duration.seconds(3)
+    /// How long a copy of a message can be on its way.
+    static let strayLife = Duration.seconds(4)
+    /// The same for a copy that the network made of a message that was answered at once.
+    static let doubledLife = Duration.seconds(1)
+
+    /// How often the controller is asked whether packets passed: often while a first packet must wake the bond.
+    static let trafficSampleIdle = Duration.seconds(1)
+    static let trafficSampleActive = Duration.seconds(15)
+
+    /// Requests without an answer after which it is said that the aggregator cannot be reached.
+    static let unansweredRequests = 5
+
+    /// Bonds are ended in steps while the aggregator drains.
+    static let drainStep = Duration.milliseconds(100)
 
     /// RFC 8157 §5.6.15: one initial attempt and two retries.
     static let verificationAttempts = 3

@@ -5,6 +5,7 @@ struct DeadlineQueue: Sendable {
     private var places: [UInt32: Int] = [:]
 
     var first: Instant? { heap.first?.time }
+    var count: Int { heap.count }
 
     mutating func set(_ id: UInt32, _ time: Instant) {
         if let place = places[id] {

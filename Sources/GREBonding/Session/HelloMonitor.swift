@@ -9,7 +9,14 @@ struct HelloMonitor: Hashable, Sendable {
     /// Hellos under way, oldest first. An answer is matched by the timestamp it carries back.
     private var underWay: [(timestamp: Timestamp, sent: Instant)] = []
 
-    init(next: Instant) { self.next = next }
+    /// A further Hello that the interval alone would not bring.
+    private var extra: Instant?
+
+    /// - Parameter extra: when to ask once more, whatever the interval says.
+    init(next: Instant, extra: Instant? = nil) {
+        self.next = next
+        self.extra = extra
+    }
 
     /// Marks one Hello as sent; nil when the allowed attempts are used up and the leg has failed.
     mutating func send(now: Instant, interval: Duration, attempts: UInt32) -> Timestamp? {
@@ -30,13 +37,17 @@ struct HelloMonitor: Hashable, Sendable {
         underWay.removeFirst(index + 1)
         unanswered = 0
         next = max(sent + interval, receivedAt)
+        if let extra {
+            next = min(next, max(extra, receivedAt))
+            if receivedAt >= extra { self.extra = nil }
+        }
         let sample = max(receivedAt - sent, .zero)
         rtt.add(sample)
         return sample
     }
 
-    /// Brings the next Hello forward, for example when packets go out and none come back.
-    mutating func hurry(now: Instant) { next = min(next, now) }
+    /// Brings the next Hello forward. What is already unanswered keeps its pace: haste must not use up the attempts.
+    mutating func hurry(now: Instant) { if unanswered == 0 { next = min(next, now) } }
 
     mutating func clearRTT() { rtt = RoundTripTime() }
 
@@ -48,7 +59,7 @@ struct HelloMonitor: Hashable, Sendable {
     }
 
     static func == (a: Self, b: Self) -> Bool {
-        a.rtt == b.rtt && a.next == b.next && a.unanswered == b.unanswered
+        a.rtt == b.rtt && a.next == b.next && a.extra == b.extra && a.unanswered == b.unanswered
             && a.underWay.map(\.timestamp) == b.underWay.map(\.timestamp)
     }
 

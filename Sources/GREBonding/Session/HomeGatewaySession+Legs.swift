@@ -4,26 +4,36 @@ import Addresses
 extension HomeGatewaySession {
     mutating func wanUp(_ id: LegID, _ address: IPAddress, _ now: Instant, _ effects: inout [Effect]) {
         guard var leg = legs[id] else { return }
+        guard address.family == settings.aggregator.family else {
+            effects.append(.event(.discarded(.unusableAddress)))
+            return wanDown(id, .addressLost, now, &effects)
+        }
         let moved = leg.address != nil && leg.address != address
-        if case .established = leg.state, !moved { return }
-        if case .requesting = leg.state, !moved { return }
+        if leg.state != .unavailable, !moved { return }
         if case .established = leg.state {
             effects.append(.event(.legDown(id, .addressLost)))
             // The aggregator accepts the new address under the same Session ID; until then the bond stays if this
             // was its only leg.
-            if legsUp == [id] { reviveUntil = now + Constants.revivalLimit }
+            if legsUp == [id] { reviveUntil = now + Constants.revivalLimit } else { forgetShared(id, now, &effects) }
         }
         leg.address = address
         leg.state = .waiting(until: now)
+        leg.denials = 0
         legs[id] = leg
     }
 
     mutating func wanDown(_ id: LegID, _ reason: LegDownReason, _ now: Instant, _ effects: inout [Effect]) {
-        guard legs[id] != nil else { return }
-        let wasUp = isUp(id)
+        guard let leg = legs[id] else { return }
         legs[id]?.state = .unavailable
-        if wasUp { legFailed(id, reason, now, &effects) }
         legs[id]?.address = nil
+        switch leg.state {
+        case .established: legFailed(id, reason, now, &effects)
+        case .requesting, .waiting:
+            // The aggregator may have accepted already, with the Accept still on its way.
+            reportFailure(of: id, now)
+            if legsUp.isEmpty, reviveUntil != nil { endBond(.allLegsLost, now, &effects) }
+        case .unavailable: break
+        }
     }
 
     /// A leg that was up is lost: tell the aggregator over another one, or end the bond.
@@ -33,14 +43,31 @@ extension HomeGatewaySession {
             let next = now + jittered(Constants.setupRetransmission)
             legs[id]?.state = .waiting(until: next)
         }
-        guard let other = legsUp.first else {
-            endBond(.allLegsLost, now, &effects)
-            return
+        guard !legsUp.isEmpty else { return endBond(.allLegsLost, now, &effects) }
+        forgetShared(id, now, &effects)
+        // The failure of another leg that was still to be said over this one no longer holds if that leg is up.
+        for other in legsUp {
+            if let topic = Self.failure(of: other).flatMap(NotifyTopic.init) { notifies.remove(topic) }
         }
-        // What this leg had still to say is said on the other one; a failure of the other one no longer holds.
-        let lost: Attribute = id == primaryLeg ? .dslLinkFailure : .lteLinkFailure
-        notifies.drop(now: now) { $0.attributes == [.dslLinkFailure] || $0.attributes == [.lteLinkFailure] }
-        notify([lost], preferring: other, now, &effects)
+        if reason != .reportedByPeer { reportFailure(of: id, now) }
+        if id == grantingLeg, parameters.idleTimeout > 0, idleTimeoutAt == nil {
+            idleTimeoutAt = now + .seconds(Int64(parameters.idleTimeout))
+        }
+    }
+
+    /// What two legs had in common ends with one of them, at both ends.
+    private mutating func forgetShared(_ id: LegID, _ now: Instant, _ effects: inout [Effect]) {
+        rtt.reset()
+        notifies.remove(.distribution)
+        if id == primaryLeg {
+            notifies.remove(.bypassRate)
+            nextBypassSample = nil
+        }
+        if diagnostic != nil {
+            diagnostic = nil
+            effects.append(.event(.diagnostic(nil)))
+            notifies.remove(.diagnostic)
+        }
     }
 
     /// Forgets the grant; every leg that has a WAN starts anew.
@@ -49,9 +76,7 @@ extension HomeGatewaySession {
         _ effects: inout [Effect]
     ) {
         guard let old = grant else { return }
-        grant = nil
-        reviveUntil = nil
-        notifies = NotifyQueue()
+        forgetBond(&effects)
         for id in settings.legs where legs[id]?.state != .unavailable {
             if isUp(id) { effects.append(.event(.legDown(id, .tornDown))) }
             let next = now + jittered(wait)
@@ -60,20 +85,41 @@ extension HomeGatewaySession {
         effects.append(.event(.bondDown(sessionID: old.sessionID, reason)))
     }
 
+    private mutating func forgetBond(_ effects: inout [Effect]) {
+        grant = nil
+        reviveUntil = nil
+        idleTimeoutAt = nil
+        nextBypassSample = nil
+        notifies = NotifyQueue()
+        parameters = SessionParameters()
+        rtt.reset()
+        diagnostic = nil
+        helloState = .active
+        wantedHelloState = .active
+        traffic = TrafficWatch()
+        delegatedPrefix = .none
+        if filters.current != nil { effects.append(.filterList([])) }
+        filters = FilterListAssembler(limits: filters.limits)
+    }
+
     /// Says goodbye on each leg that is up. The document knows no such message from a gateway; an aggregator that
     /// does not take it finds out by Hello loss.
-    mutating func stop(_ effects: inout [Effect]) {
-        if let grant {
-            for id in legsUp {
-                let code: ErrorCode = id == primaryLeg ? .dslTunnelFailed : .lteTunnelFailed
-                effects.append(
-                    .send(
-                        ControlMessage(type: .tearDown, leg: id, key: grant.key, attributes: [.errorCode(code)]), on: id,
-                        to: grant.aggregator))
-            }
-            effects.append(.event(.bondDown(sessionID: grant.sessionID, .stopped)))
+    private func sayGoodbye(_ effects: inout [Effect]) {
+        guard let grant else { return }
+        for id in legsUp {
+            effects.append(
+                .send(
+                    ControlMessage(
+                        type: .tearDown, leg: id, key: grant.key,
+                        attributes: [.errorCode(.tunnelFailed(id))]), on: id,
+                    to: grant.aggregator))
         }
-        grant = nil
+    }
+
+    mutating func stop(_ effects: inout [Effect]) {
+        sayGoodbye(&effects)
+        if let grant { effects.append(.event(.bondDown(sessionID: grant.sessionID, .stopped))) }
+        forgetBond(&effects)
         stopped = true
         if bond != nil {
             bond = nil
@@ -81,14 +127,15 @@ extension HomeGatewaySession {
         }
     }
 
-    mutating func notify(
-        _ attributes: [Attribute], preferring id: LegID, _ now: Instant, _ effects: inout [Effect]
-    ) {
-        if !notifies.add(attributes, preferring: id, now: now) { effects.append(.event(.notifyAbandoned(id))) }
-    }
-
     mutating func runTimers(_ now: Instant, _ effects: inout [Effect]) {
         if let limit = reviveUntil, limit <= now, legsUp.isEmpty { endBond(.allLegsLost, now, &effects) }
+        if let limit = idleTimeoutAt, limit <= now {
+            // RFC 8157 §5.2.8: the traffic goes on beside the tunnel.
+            sayGoodbye(&effects)
+            endBond(.idleTimeout, now, &effects)
+        }
+        // The notifications first: they may ask for a Hello, which must then be due before the deadline is read.
+        runNotifies(now, &effects)
         for id in settings.legs.reversed() {
             switch legs[id]?.state {
             case .waiting(let until) where until <= now && mayRequest(id):
@@ -97,8 +144,7 @@ extension HomeGatewaySession {
                 request(id, attempt: attempts + 1, now, &effects)
             case .established(var hello) where hello.next <= now:
                 if let timestamp = hello.send(
-                    now: now, interval: .seconds(Int64(parameters.activeHelloInterval)),
-                    attempts: parameters.helloRetryTimes)
+                    now: now, interval: helloInterval, attempts: parameters.helloRetryTimes)
                 {
                     legs[id]?.state = .established(hello)
                     sendHello(id, timestamp, &effects)
@@ -108,22 +154,8 @@ extension HomeGatewaySession {
             default: break
             }
         }
+        // A leg that just failed is reported at once.
         runNotifies(now, &effects)
-    }
-
-    private mutating func runNotifies(_ now: Instant, _ effects: inout [Effect]) {
-        while let due = notifies.due(now: now) {
-            switch due {
-            case .abandoned(let entry): effects.append(.event(.notifyAbandoned(entry.leg)))
-            case .send(let entry):
-                guard let grant, let id = isUp(entry.leg) ? entry.leg : legsUp.first else { return }
-                effects.append(
-                    .send(
-                        ControlMessage(type: .notify, leg: id, key: grant.key, attributes: entry.attributes), on: id,
-                        to: grant.aggregator))
-                return
-            }
-        }
     }
 
     private func sendHello(_ id: LegID, _ timestamp: Timestamp, _ effects: inout [Effect]) {
@@ -132,7 +164,7 @@ extension HomeGatewaySession {
             .send(
                 ControlMessage(
                     type: .hello, leg: id, key: grant.key,
-                    attributes: [.timestamp(timestamp), .ipv6PrefixAssignedByHAAP(.none)]), on: id,
+                    attributes: [.timestamp(timestamp), .ipv6PrefixAssignedByHAAP(delegatedPrefix)]), on: id,
                 to: grant.aggregator))
     }
 

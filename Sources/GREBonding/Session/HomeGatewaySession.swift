@@ -13,16 +13,27 @@ public struct HomeGatewaySession: Sendable {
         public var primaryUpstreamRate: UInt32
         /// All legs that may exist. The lowest is the primary; the highest is set up first.
         public var legs: [LegID]
+        /// In the deployed dialect a gateway says ::/0 as soon as it has a bond.
+        public var dialect: Dialect
+        /// What else a Setup Request of a leg carries, after the standard's attributes.
+        public var extraAttributes: [LegID: [Attribute]]
+        /// Whether the controller answers ``wantsTrafficSampleAt``. Without it the bond stays in the Active Hello
+        /// State: a gateway that never notices traffic would find a dead leg only after the Idle Hello Interval.
+        public var monitorsTraffic: Bool
 
         public init(
             client: ClientIdentificationName, aggregator: IPAddress, dslSynchronizationRate: UInt32 = 0,
-            primaryUpstreamRate: UInt32 = 0, legs: [LegID] = [.primary, .secondary]
+            primaryUpstreamRate: UInt32 = 0, legs: [LegID] = [.primary, .secondary], dialect: Dialect = .rfc8157,
+            extraAttributes: [LegID: [Attribute]] = [:], monitorsTraffic: Bool = false
         ) {
             self.client = client
             self.aggregator = aggregator
             self.dslSynchronizationRate = dslSynchronizationRate
             self.primaryUpstreamRate = primaryUpstreamRate
             self.legs = legs.sorted()
+            self.dialect = dialect
+            self.extraAttributes = extraAttributes
+            self.monitorsTraffic = monitorsTraffic
         }
     }
 
@@ -34,6 +45,19 @@ public struct HomeGatewaySession: Sendable {
         case message(ControlMessage, on: LegID, from: IPAddress)
         /// The time of ``deadline`` has come.
         case timeout
+        /// Packets that the bond carried in both directions, a running count; due at ``wantsTrafficSampleAt``.
+        case traffic(packets: UInt64)
+        /// Downstream traffic beside the bond on the primary WAN since the last sample, kbit/s (RFC 8157 §5.6.1); due
+        /// at ``wantsBypassSampleAt``.
+        case bypassTraffic(UInt32)
+        /// The prefix that was delegated through the bond and given to the LAN (§5.4.2, §5.6.7).
+        case prefixAssigned(AssignedIPv6Prefix)
+        /// Another prefix that the LAN was given (§5.6.7).
+        case prefixAssignedToHost(AssignedIPv6Prefix)
+        /// Binds the traffic of both ends to what is tested (§5.6.8–§5.6.10), when its legs are up.
+        case startDiagnostic(Diagnostic)
+        /// §5.6.11.
+        case endDiagnostic
         /// The operator ends the session in an orderly way.
         case stop
     }
@@ -42,6 +66,8 @@ public struct HomeGatewaySession: Sendable {
         case send(ControlMessage, on: LegID, to: IPAddress)
         /// The data plane that is wanted from now on; nil: none.
         case bond(Bond?)
+        /// The filter list in force from now on; empty: nothing bypasses the bond (RFC 8157 §5.6.2).
+        case filterList([FilterItem])
         case event(SessionEvent)
     }
 
@@ -74,6 +100,22 @@ public struct HomeGatewaySession: Sendable {
     var stopped = false
     /// While no leg is up but the bond may still be revived.
     var reviveUntil: Instant?
+    /// When the bond ends because its granting leg is away (RFC 8157 §5.2.8).
+    var idleTimeoutAt: Instant?
+    /// Tear Downs in a row before all legs were up, for the back-off.
+    var refusals = 0
+    public internal(set) var rtt = RTTMonitor()
+    public internal(set) var diagnostic: Diagnostic?
+    /// The state that both ends have agreed on.
+    public internal(set) var helloState = HelloState.active
+    /// The state that the traffic asks for.
+    var wantedHelloState = HelloState.active
+    var traffic = TrafficWatch()
+    var nextBypassSample: Instant?
+    var filters = FilterListAssembler()
+    /// What the Hellos carry, delegated through this bond, and what the LAN was given.
+    var delegatedPrefix = AssignedIPv6Prefix.none
+    var hostPrefix = AssignedIPv6Prefix.none
 
     struct Grant: Hashable, Sendable {
         var sessionID: UInt32
@@ -106,8 +148,9 @@ public struct HomeGatewaySession: Sendable {
             case .established(let hello): take(hello.next)
             }
         }
-        take(notifies.next)
+        if !legsUp.isEmpty { take(notifies.next) }
         take(reviveUntil)
+        take(idleTimeoutAt)
         return stopped ? nil : least
     }
 
@@ -119,6 +162,14 @@ public struct HomeGatewaySession: Sendable {
         case .wanDown(let id, let reason): wanDown(id, reason, now, &effects)
         case .message(let message, let id, let source): receive(message, id, source, now, &effects)
         case .timeout: break
+        case .traffic(let packets): sampled(packets, now, &effects)
+        case .bypassTraffic(let rate): bypassed(rate, now)
+        case .prefixAssigned(let prefix):
+            delegatedPrefix = prefix
+            assigned(prefix, now)
+        case .prefixAssignedToHost(let prefix): assigned(prefix, now)
+        case .startDiagnostic(let kind): start(kind, now, &effects)
+        case .endDiagnostic: endDiagnostic(now, &effects)
         case .stop:
             stop(&effects)
             return effects
@@ -136,6 +187,9 @@ public struct HomeGatewaySession: Sendable {
     public func isUp(_ id: LegID) -> Bool {
         if case .established? = legs[id]?.state { true } else { false }
     }
+
+    /// Kbit/s by the aggregator's word (RFC 8157 §5.2.11), the base of what bypasses the bond; 0: not known.
+    public var configuredDownstreamRate: UInt32 { grant?.primaryDownstreamRate ?? 0 }
 
     public var legsUp: [LegID] { settings.legs.filter(isUp) }
 
@@ -167,7 +221,7 @@ public struct HomeGatewaySession: Sendable {
         let configured = settings.primaryUpstreamRate
         return Bond(
             sessionID: grant.sessionID, key: grant.key, aggregator: grant.aggregator, legs: up,
-            distribution: Bond.distribution(over: up.keys, overflowAllowed: true),
+            distribution: Bond.distribution(over: up.keys, primaryOnly: rtt.primaryOnly, diagnostic: diagnostic),
             committedInformationRate: configured > 0 ? configured : grant.primaryUpstreamRate,
             client: settings.client)
     }

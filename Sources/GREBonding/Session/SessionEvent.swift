@@ -4,12 +4,28 @@ public import Addresses
 public enum SessionEvent: Hashable, Sendable {
     case setupRequested(LegID, attempt: Int)
     case setupDenied(LegID, ErrorCode)
+    /// So many requests had no answer; the code is the one that the standard has for it, 1 or 2.
+    case setupUnanswered(LegID, ErrorCode)
     case legUp(LegID, IPAddress)
     case legDown(LegID, LegDownReason)
     case bondUp(sessionID: UInt32)
     case bondDown(sessionID: UInt32, BondDownReason)
     case roundTrip(LegID, Duration)
     case notifyAbandoned(LegID)
+    case helloState(HelloState)
+    /// The use of the secondary leg stops or resumes because of the round-trip times (RFC 8157 §5.6.3, §5.6.4).
+    case primaryOnly(Bool)
+    case diagnostic(Diagnostic?)
+    /// RFC 8157 §5.6.7, at the aggregator.
+    case prefixAssignedToHost(AssignedIPv6Prefix)
+    /// The gateway took a whole filter list, or said no to it (RFC 8157 §5.6.12).
+    case filterListTaken(commitCount: UInt32)
+    case filterListRefused(commitCount: UInt32, FilterListPackageACK.Code)
+    /// The gateway did not take a package of a filter list.
+    case filterListPackageRejected(FilterListAssembler.Rejection)
+    case filterListNotSendable(FilterListError)
+    /// The last bond of a draining aggregator is gone.
+    case drained
     case verificationStarted(sessionID: UInt32)
     /// A message that was not acted on, counted by its reason.
     case discarded(DiscardReason)
@@ -30,6 +46,8 @@ public enum BondDownReason: Hashable, Sendable {
     case allLegsLost
     /// The peer sent a Tear Down (RFC 8157 §5.5), or this end did.
     case tornDown(ErrorCode?)
+    /// The granting leg was away for longer than the Idle Timeout (RFC 8157 §5.2.8).
+    case idleTimeout
     /// The same subscriber set up a new one.
     case replaced
     case stopped
@@ -54,5 +72,9 @@ public enum DiscardReason: String, Hashable, Sendable, CaseIterable {
     case tooManyPending = "too_many_pending"
     /// The aggregator no longer takes new bonds.
     case draining
+    /// The aggregator has as many bonds as it may have.
+    case tooManySessions = "too_many_sessions"
+    /// The name is empty or not printable UTF-8.
+    case unusableName = "unusable_name"
     case duplicate
 }

@@ -3,117 +3,6 @@ import Testing
 
 @testable import GREBonding
 
-/// A gateway and an aggregator on a virtual clock, joined by two legs with a delay each.
-struct Pair {
-    static let h = IPAddress.v4(IPv4Address(10, 9, 0, 1))
-    static let addresses: [LegID: IPAddress] = [
-        .primary: .v4(IPv4Address(10, 1, 0, 2)), .secondary: .v4(IPv4Address(10, 2, 0, 2)),
-    ]
-    var now = Instant(nanoseconds: 1_000_000_000)
-    var gateway: HomeGatewaySession
-    var point: AggregationPoint
-    var delay: [LegID: Duration] = [.primary: .milliseconds(10), .secondary: .milliseconds(25)]
-    var blackholes: Set<LegID> = []
-    var permitted: AuthorizationResult = .granted(Authorization(dslUpstream: 20_000, dslDownstream: 50_000))
-    var gatewayBond: Bond?
-    var pointBonds: [UInt32: Bond] = [:]
-    var events: [SessionEvent] = []
-    var pointEvents: [SessionEvent] = []
-    private var inFlight: [(at: Instant, order: Int, toGateway: Bool, message: ControlMessage, source: IPAddress)] = []
-    private var order = 0
-
-    init() {
-        let name = ClientIdentificationName("gateway-1")!
-        gateway = HomeGatewaySession(
-            settings: .init(client: name, aggregator: Self.h, dslSynchronizationRate: 50_000),
-            random: SplitMix(state: 1))
-        point = AggregationPoint(
-            settings: .init(addresses: [Self.h], parameters: .init(), dialect: .rfc8157), random: SplitMix(state: 2))
-    }
-
-    mutating func restartGateway() {
-        gateway = HomeGatewaySession(settings: gateway.settings, random: SplitMix(state: 3))
-        gatewayBond = nil
-        start()
-    }
-
-    mutating func restartPoint() {
-        point = AggregationPoint(settings: point.settings, random: SplitMix(state: 4))
-        pointBonds = [:]
-    }
-
-    mutating func start() {
-        for (leg, address) in Self.addresses.sorted(by: { $0.key < $1.key }) { give(.wanUp(leg, address)) }
-    }
-
-    mutating func give(_ input: HomeGatewaySession.Input) { take(gateway.handle(input, now: now)) }
-    mutating func give(_ input: AggregationPoint.Input) { take(point.handle(input, now: now)) }
-
-    mutating func run(for duration: Duration) {
-        let end = now + duration
-        while true {
-            let times = [inFlight.map(\.at).min(), gateway.deadline, point.deadline].compactMap { $0 }
-            guard let next = times.min(), next <= end else { break }
-            now = max(now, next)
-            if let index = inFlight.indices.filter({ inFlight[$0].at <= now }).min(by: {
-                (inFlight[$0].at, inFlight[$0].order) < (inFlight[$1].at, inFlight[$1].order)
-            }) {
-                let packet = inFlight.remove(at: index)
-                if packet.toGateway {
-                    give(.message(packet.message, on: packet.message.leg, from: packet.source))
-                } else {
-                    give(.message(packet.message, from: packet.source, to: Self.h))
-                }
-            } else {
-                give(HomeGatewaySession.Input.timeout)
-                give(AggregationPoint.Input.timeout)
-            }
-        }
-        now = end
-    }
-
-    private mutating func take(_ effects: [HomeGatewaySession.Effect]) {
-        for effect in effects {
-            switch effect {
-            case .send(let message, let leg, _):
-                post(message, leg, toGateway: false, gateway.legs[leg]?.address ?? .any(.v4))
-            case .bond(let bond): gatewayBond = bond
-            case .event(let event): events.append(event)
-            }
-        }
-    }
-
-    private mutating func take(_ effects: [AggregationPoint.Effect]) {
-        for effect in effects {
-            switch effect {
-            case .send(let message, let source, _): post(message, message.leg, toGateway: true, source)
-            case .authorize(let request): give(.authorized(request, permitted))
-            case .bond(let id, let bond): pointBonds[id] = bond
-            case .event(_, let event): pointEvents.append(event)
-            }
-        }
-    }
-
-    private mutating func post(_ message: ControlMessage, _ leg: LegID, toGateway: Bool, _ source: IPAddress) {
-        guard !blackholes.contains(leg) else { return }
-        // Over the wire and back, so that what cannot be said cannot be tested either.
-        let bytes = message.serialized(dialect: .rfc8157)
-        guard let parsed = try? ControlMessage(parsing: bytes, dialect: .rfc8157), parsed == message else {
-            Issue.record("\(message) does not survive the wire")
-            return
-        }
-        order += 1
-        inFlight.append((now + delay[leg]!, order, toGateway, parsed, source))
-    }
-
-    var agreed: Bool {
-        guard let mine = gatewayBond, let theirs = pointBonds[mine.sessionID], pointBonds.count == 1 else {
-            return false
-        }
-        return mine.key == theirs.key && mine.legs == theirs.legs && mine.distribution == theirs.distribution
-    }
-}
-
 @Suite struct SessionTests {
     private func up() -> Pair {
         var pair = Pair()
@@ -198,7 +87,7 @@ struct Pair {
         var pair = up()
         let old = try #require(pair.gatewayBond)
         pair.restartPoint()
-        pair.run(for: .seconds(30))
+        pair.run(for: .seconds(20))
         #expect(pair.agreed && pair.gatewayBond?.key != old.key)
     }
 

@@ -1,0 +1,97 @@
+// Traffic, Hello state, bypass, prefixes and diagnostics: what the controller reports and the user asks for.
+extension HomeGatewaySession {
+    /// When packets were last seen in the bond.
+    struct TrafficWatch: Hashable, Sendable {
+        var packets: UInt64 = 0
+        var lastSeen: Instant?
+        var lastSample: Instant?
+
+        init() {}
+        init(bondSince now: Instant) {
+            lastSeen = now
+            lastSample = now
+        }
+    }
+
+    /// When the controller is to give ``Input/traffic(packets:)``; nil: not wanted.
+    public var wantsTrafficSampleAt: Instant? {
+        guard settings.monitorsTraffic, bond != nil, let last = traffic.lastSample else { return nil }
+        if wantedHelloState == .idle { return last + Constants.trafficSampleIdle }
+        let interval = Duration.seconds(Int64(parameters.noTrafficMonitoredInterval))
+        return last + min(interval / 4, Constants.trafficSampleActive)
+    }
+
+    /// When the controller is to give ``Input/bypassTraffic(_:)``: each Bypass Bandwidth Check Interval (RFC 8157
+    /// §5.2.5) while the primary leg is up; nil: not wanted.
+    public var wantsBypassSampleAt: Instant? { isUp(primaryLeg) ? nextBypassSample : nil }
+
+    /// The interval of the state that both ends have agreed on.
+    var helloInterval: Duration {
+        .seconds(Int64(helloState == .idle ? parameters.idleHelloInterval : parameters.activeHelloInterval))
+    }
+
+    /// RFC 8157 §5.2.14, §5.2.15, §5.6.13, §5.6.14.
+    mutating func sampled(_ packets: UInt64, _ now: Instant, _ effects: inout [Effect]) {
+        guard settings.monitorsTraffic, grant != nil else { return }
+        let flows = packets != traffic.packets
+        traffic.packets = packets
+        traffic.lastSample = now
+        if flows { traffic.lastSeen = now }
+        let quiet = now - (traffic.lastSeen ?? now)
+        if flows, wantedHelloState == .idle {
+            wantedHelloState = .active
+            say(.helloState, now)
+            // Packets go out; whether the legs still stand has not been looked at for long.
+            if helloState == .idle { hurryHellos(now) }
+        } else if wantedHelloState == .active, quiet > .seconds(Int64(parameters.noTrafficMonitoredInterval)) {
+            wantedHelloState = .idle
+            say(.helloState, now)
+        }
+    }
+
+    /// RFC 8157 §5.6.14: no RTT detection while idle, and nothing remembered of it. The aggregator does the same.
+    mutating func forgetRoundTrips() {
+        rtt.reset()
+        notifies.remove(.distribution)
+        for (id, leg) in legs {
+            if case .established(var hello) = leg.state {
+                hello.clearRTT()
+                legs[id]?.state = .established(hello)
+            }
+        }
+    }
+
+    mutating func hurryHello(_ id: LegID, _ now: Instant) {
+        guard case .established(var hello)? = legs[id]?.state else { return }
+        hello.hurry(now: now)
+        legs[id]?.state = .established(hello)
+    }
+
+    mutating func hurryHellos(_ now: Instant) { for id in legsUp { hurryHello(id, now) } }
+
+    mutating func bypassed(_ rate: UInt32, _ now: Instant) {
+        guard grant != nil, isUp(primaryLeg) else { return }
+        nextBypassSample = now + .seconds(Int64(parameters.bypassBandwidthCheckInterval))
+        notifies.add(.bypassTrafficRate(rate), preferring: primaryLeg, now: now)
+    }
+
+    mutating func assigned(_ prefix: AssignedIPv6Prefix, _ now: Instant) {
+        guard prefix != hostPrefix else { return }
+        hostPrefix = prefix
+        say(.hostPrefix, now)
+    }
+
+    mutating func start(_ kind: Diagnostic, _ now: Instant, _ effects: inout [Effect]) {
+        guard grant != nil, kind.isPossible(with: legsUp) else { return }
+        diagnostic = kind
+        effects.append(.event(.diagnostic(kind)))
+        say(.diagnostic, now)
+    }
+
+    mutating func endDiagnostic(_ now: Instant, _ effects: inout [Effect]) {
+        guard diagnostic != nil else { return }
+        diagnostic = nil
+        effects.append(.event(.diagnostic(nil)))
+        say(.diagnostic, now)
+    }
+}
