@@ -88,7 +88,10 @@ extension AggregationPoint {
     /// that restarted, or somebody else. The bond itself is asked before it is given up.
     mutating func conflict(_ id: UInt32, _ setup: PendingSetup, _ now: Instant, _ effects: inout [Effect]) {
         guard let session = sessions[id] else { return ask(setup, now, &effects) }
-        if let leg = session.legs[setup.request.leg], !leg.confirmed, leg.address == setup.request.source {
+        // Nothing was heard of this bond yet, so the gateway has no other use of it than to want its Accept again.
+        if session.legs[setup.request.leg]?.address == setup.request.source,
+            session.legs.values.allSatisfy({ !$0.confirmed })
+        {
             return accept(setup.request, session, &effects)
         }
         update(id, now, &effects) { session, effects in

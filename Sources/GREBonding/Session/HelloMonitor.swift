@@ -9,6 +9,7 @@ struct HelloMonitor: Hashable, Sendable {
     /// Hellos under way, oldest first. An answer is matched by the timestamp it carries back.
     private var underWay: [(timestamp: Timestamp, sent: Instant)] = []
 
+    private var lastSent: Instant?
     /// A further Hello that the interval alone would not bring.
     private var extra: Instant?
 
@@ -24,6 +25,7 @@ struct HelloMonitor: Hashable, Sendable {
         unanswered += 1
         let timestamp = Timestamp(now)
         underWay.append((timestamp, now))
+        lastSent = now
         if underWay.count > 16 { underWay.removeFirst() }
         // The first of a series waits a whole interval only when it is answered: see ``answered``.
         next = now + min(interval, retry)
@@ -46,6 +48,13 @@ struct HelloMonitor: Hashable, Sendable {
         return sample
     }
 
+    /// Goes on at another interval, counted from the last Hello; the first one keeps its time.
+    mutating func pace(_ interval: Duration, now: Instant) {
+        guard let lastSent, unanswered == 0 else { return }
+        next = max(lastSent + interval, now)
+        if let extra { next = min(next, max(extra, now)) }
+    }
+
     /// Brings the next Hello forward. What is already unanswered keeps its pace: haste must not use up the attempts.
     mutating func hurry(now: Instant) { if unanswered == 0 { next = min(next, now) } }
 
@@ -59,8 +68,8 @@ struct HelloMonitor: Hashable, Sendable {
     }
 
     static func == (a: Self, b: Self) -> Bool {
-        a.rtt == b.rtt && a.next == b.next && a.extra == b.extra && a.unanswered == b.unanswered
-            && a.underWay.map(\.timestamp) == b.underWay.map(\.timestamp)
+        a.rtt == b.rtt && a.next == b.next && a.extra == b.extra && a.lastSent == b.lastSent
+            && a.unanswered == b.unanswered && a.underWay.map(\.timestamp) == b.underWay.map(\.timestamp)
     }
 
     func hash(into hasher: inout Hasher) {

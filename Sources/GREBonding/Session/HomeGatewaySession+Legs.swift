@@ -17,7 +17,9 @@ extension HomeGatewaySession {
             if legsUp == [id] { reviveUntil = now + Constants.revivalLimit } else { forgetShared(id, now, &effects) }
         }
         leg.address = address
-        leg.state = .waiting(until: now)
+        // A report of this leg's failure that is still under way would undo a setup that overtakes it.
+        let reported = Self.failure(of: id).flatMap(NotifyTopic.init).map(notifies.isUnderWay) ?? false
+        leg.state = .waiting(until: reported ? now + Constants.setupRetransmission : now)
         leg.denials = 0
         legs[id] = leg
     }

@@ -43,15 +43,25 @@ extension HomeGatewaySession {
     /// RFC 8157 §5.6.13, §5.6.14: a Hello state holds when the aggregator has said so too.
     private mutating func acknowledged(_ entry: NotifyQueue.Entry, _ now: Instant, _ effects: inout [Effect]) {
         switch entry.attribute {
+        case .dslLinkFailure: askAgain(.primary, now)
+        case .lteLinkFailure: askAgain(.secondary, now)
         case .switchingToActiveHelloState where helloState != .active:
             helloState = .active
             effects.append(.event(.helloState(.active)))
-            hurryHellos(now)
+            paceHellos(now)
         case .switchingToIdleHelloState where helloState != .idle:
             helloState = .idle
             effects.append(.event(.helloState(.idle)))
             forgetRoundTrips()
+            paceHellos(now)
         default: break
+        }
+    }
+
+    /// The aggregator knows that the leg was lost: from now on it may be set up.
+    private mutating func askAgain(_ id: LegID, _ now: Instant) {
+        if case .waiting(let until)? = legs[id]?.state, legs[id]?.denials == 0 {
+            legs[id]?.state = .waiting(until: min(until, now))
         }
     }
 

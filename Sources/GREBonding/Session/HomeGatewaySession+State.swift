@@ -67,6 +67,15 @@ extension HomeGatewaySession {
         legs[id]?.state = .established(hello)
     }
 
+    /// After a change of the Hello state: a leg whose last Hello is longer ago than the interval is asked at once.
+    mutating func paceHellos(_ now: Instant) {
+        for id in legsUp {
+            guard case .established(var hello)? = legs[id]?.state else { continue }
+            hello.pace(helloInterval, now: now)
+            legs[id]?.state = .established(hello)
+        }
+    }
+
     mutating func hurryHellos(_ now: Instant) { for id in legsUp { hurryHello(id, now) } }
 
     mutating func bypassed(_ rate: UInt32, _ now: Instant) {

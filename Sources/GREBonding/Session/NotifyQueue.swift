@@ -124,6 +124,9 @@ struct NotifyQueue: Hashable, Sendable {
         if let sent = entry.lastSent { strays[topic] = sent + Constants.strayLife }
     }
 
+    /// Whether something of the topic waits for its acknowledgement.
+    func isUnderWay(_ topic: NotifyTopic) -> Bool { entries.contains { $0.topic == topic } }
+
     /// Whether a copy of the topic may still be under way.
     func mayStray(_ topic: NotifyTopic, now: Instant) -> Bool {
         strays[topic].map { now < $0 } ?? false

@@ -40,6 +40,7 @@ struct Pair {
     var channel = Channel()
     var authority = Operator.answers
     var permitted: AuthorizationResult = .granted(Authorization(dslUpstream: 20_000, dslDownstream: 50_000))
+    var deniedLegs: [LegID: ErrorCode] = [:]
     /// Whether packets pass the bond.
     var trafficFlows = false
     var packets: UInt64 = 0
@@ -125,7 +126,7 @@ struct Pair {
                 deliver(inFlight.remove(at: first))
             } else if let answer = answers.first, answer.at <= now {
                 answers.removeFirst()
-                give(.authorized(answer.1, permitted))
+                give(.authorized(answer.1, verdict(answer.1)))
             } else if let time = gateway.wantsTrafficSampleAt, time <= now {
                 if trafficFlows { packets += 1 }
                 give(.traffic(packets: packets))
@@ -137,6 +138,10 @@ struct Pair {
             }
         }
         now = max(now, end)
+    }
+
+    private func verdict(_ request: AuthorizationRequest) -> AuthorizationResult {
+        deniedLegs[request.leg].map { .denied($0) } ?? permitted
     }
 
     private mutating func deliver(_ packet: Packet) {
@@ -171,7 +176,7 @@ struct Pair {
                 post(message, toGateway: true, source, destination)
             case .authorize(let request):
                 switch authority {
-                case .answers: give(.authorized(request, permitted))
+                case .answers: give(.authorized(request, verdict(request)))
                 case .delays(let wait): answers.append((now + wait, request))
                 case .isSilent: break
                 }
