@@ -89,9 +89,7 @@ extension AggregationPoint {
     mutating func conflict(_ id: UInt32, _ setup: PendingSetup, _ now: Instant, _ effects: inout [Effect]) {
         guard let session = sessions[id] else { return ask(setup, now, &effects) }
         // Nothing was heard of this bond yet, so the gateway has no other use of it than to want its Accept again.
-        if session.legs[setup.request.leg]?.address == setup.request.source,
-            session.legs.values.allSatisfy({ !$0.confirmed })
-        {
+        if session.legs[setup.request.leg]?.address == setup.request.source, !session.wasHeard {
             return accept(setup.request, session, &effects)
         }
         update(id, now, &effects) { session, effects in

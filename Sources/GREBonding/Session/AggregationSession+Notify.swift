@@ -8,6 +8,7 @@ extension AggregationSession {
     ) {
         legs[leg]?.heard = now
         legs[leg]?.confirmed = true
+        wasHeard = true
         switch message.type {
         case .hello:
             guard let timestamp = message.timestamp else {

@@ -33,6 +33,8 @@ public struct AggregationSession: Hashable, Sendable {
     /// The gateway refused its first filter list.
     var filterListMustRestart = false
     var wasUp = false
+    /// Whether anything ever came with the Bonding Key, on any leg.
+    var wasHeard = false
     public internal(set) var bond: Bond?
 
     /// Tunnel verification, RFC 8157 §5.6.15.

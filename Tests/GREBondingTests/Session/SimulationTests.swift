@@ -142,4 +142,16 @@ struct Simulation {
         }
         #expect(failed == 0, "of \(Self.seeds) seeds")
     }
+
+    /// Seeds that once failed, by what they found.
+    @Test(arguments: [
+        ("a restarted gateway was given its old bond with the prefix it had then", UInt64(9)),
+        ("the same, when the only leg left had just been revived", 9487),
+        ("a leg that joined made the aggregator alone forget a diagnostic", 11),
+        ("the same, over a lost Accept", 125), ("the same, with LTE", 195),
+    ])
+    func seedsThatFailedOnce(finding: String, seed: UInt64) {
+        var simulation = Simulation(seed: seed)
+        #expect(simulation.run() == [], "\(finding)")
+    }
 }
