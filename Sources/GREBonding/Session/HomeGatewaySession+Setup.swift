@@ -88,16 +88,15 @@ extension HomeGatewaySession {
         return true
     }
 
-    /// What a new bond says first (RFC 8157 §5.6.14; the prefix as deployed gateways do).
+    /// What a new bond says first, as deployed gateways do (RFC 8157 §5.6.14, §5.6.7).
     private mutating func began(_ now: Instant) {
         traffic = TrafficWatch(bondSince: now)
         if settings.monitorsTraffic {
             wantedHelloState = .idle
             notifies.add(.switchingToIdleHelloState, preferring: grantingLeg, now: now)
         }
-        if settings.dialect == .deployed || hostPrefix != .none {
-            notifies.add(.ipv6PrefixAssignedToHost(hostPrefix), preferring: grantingLeg, now: now)
-        }
+        // Also when there is none: the aggregator may remember one of the time before a restart of this end.
+        notifies.add(.ipv6PrefixAssignedToHost(hostPrefix), preferring: grantingLeg, now: now)
     }
 
     /// RFC 8157 §5.3: the setup ends; a later try starts from the beginning.

@@ -13,8 +13,6 @@ public struct HomeGatewaySession: Sendable {
         public var primaryUpstreamRate: UInt32
         /// All legs that may exist. The lowest is the primary; the highest is set up first.
         public var legs: [LegID]
-        /// In the deployed dialect a gateway says ::/0 as soon as it has a bond.
-        public var dialect: Dialect
         /// What else a Setup Request of a leg carries, after the standard's attributes.
         public var extraAttributes: [LegID: [Attribute]]
         /// Whether the controller answers ``wantsTrafficSampleAt``. Without it the bond stays in the Active Hello
@@ -23,7 +21,7 @@ public struct HomeGatewaySession: Sendable {
 
         public init(
             client: ClientIdentificationName, aggregator: IPAddress, dslSynchronizationRate: UInt32 = 0,
-            primaryUpstreamRate: UInt32 = 0, legs: [LegID] = [.primary, .secondary], dialect: Dialect = .rfc8157,
+            primaryUpstreamRate: UInt32 = 0, legs: [LegID] = [.primary, .secondary],
             extraAttributes: [LegID: [Attribute]] = [:], monitorsTraffic: Bool = false
         ) {
             self.client = client
@@ -31,7 +29,6 @@ public struct HomeGatewaySession: Sendable {
             self.dslSynchronizationRate = dslSynchronizationRate
             self.primaryUpstreamRate = primaryUpstreamRate
             self.legs = legs.sorted()
-            self.dialect = dialect
             self.extraAttributes = extraAttributes
             self.monitorsTraffic = monitorsTraffic
         }

@@ -64,7 +64,7 @@ struct Pair {
     ) {
         gateway = HomeGatewaySession(
             settings: .init(
-                client: Self.name, aggregator: Self.h, dslSynchronizationRate: 50_000, dialect: dialect,
+                client: Self.name, aggregator: Self.h, dslSynchronizationRate: 50_000,
                 monitorsTraffic: monitorsTraffic),
             random: SplitMix(state: seed))
         point = AggregationPoint(

@@ -39,7 +39,7 @@ private struct Scripted: RandomNumberGenerator, Sendable {
         var gateway = HomeGatewaySession(
             settings: .init(
                 client: ClientIdentificationName("ExampleGateway_01.02.003")!, aggregator: Self.g,
-                dslSynchronizationRate: 73_533, dialect: .deployed,
+                dslSynchronizationRate: 73_533,
                 extraAttributes: [
                     .primary: [.unknown(type: 53, value: [0, 0, 0, 3]), .unknown(type: 54, value: unspecified)]
                 ],
