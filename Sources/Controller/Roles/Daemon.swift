@@ -107,6 +107,10 @@ final class Common {
         case .verificationStarted(let id):
             log(.info, "verification", "asks whether the bond lives", ["bond": who, "session": id])
         case .discarded(let reason): count(reason.rawValue)
+        case .setupUnanswered, .filterListRefused, .filterListPackageRejected, .filterListNotSendable:
+            log(.warning, "session", "\(event)", ["bond": who])
+        case .helloState, .primaryOnly, .diagnostic, .prefixAssignedToHost, .filterListTaken, .drained:
+            log(.info, "session", "\(event)", ["bond": who])
         }
     }
 

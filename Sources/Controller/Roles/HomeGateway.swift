@@ -129,6 +129,8 @@ final class HomeGateway: Role {
                         ["leg": label(id), "to": destination])
                 }
             case .bond(let bond): applyBond(bond)
+            case .filterList(let items):
+                common.log(.info, "filter-list", "filter list of the aggregator", ["items": items.count])
             case .event(let event):
                 common.log(event, settings.cin.description, label)
                 note(event)
