@@ -53,8 +53,8 @@ struct DeadlineQueue: Sendable {
         var place = start
         while true {
             var least = place
-            for child in [2 * place + 1, 2 * place + 2] where child < heap.count && heap[child].time < heap[least].time {
-                least = child
+            for child in [2 * place + 1, 2 * place + 2] where child < heap.count {
+                if heap[child].time < heap[least].time { least = child }
             }
             if least == place { return }
             swap(place, least)

@@ -40,8 +40,7 @@ struct HelloMonitor: Hashable, Sendable {
         unanswered = 0
         next = max(sent + interval, receivedAt)
         if let extra {
-            next = min(next, max(extra, receivedAt))
-            if receivedAt >= extra { self.extra = nil }
+            if sent >= extra { self.extra = nil } else { next = min(next, max(extra, receivedAt)) }
         }
         let sample = max(receivedAt - sent, .zero)
         rtt.add(sample)

@@ -158,3 +158,43 @@ import Testing
         }
     }
 }
+
+/// The machines know no number of legs, though the wire has codes for two of them.
+@Suite struct MoreLegsTests {
+    private static let third = LegID(rawValue: 2)
+
+    private func pair() -> Pair {
+        var pair = Pair()
+        pair.checksWire = false
+        var settings = pair.gateway.settings
+        settings.legs.append(Self.third)
+        pair.gateway = HomeGatewaySession(settings: settings, random: SplitMix(state: 4))
+        pair.delay[Self.third] = .milliseconds(40)
+        pair.start()
+        return pair
+    }
+
+    @Test func theLastLegGrantsTheBond() {
+        var pair = pair()
+        pair.run(for: .seconds(5))
+        #expect(pair.gatewayBond == nil, "the granting leg is not there")
+        pair.give(.wanUp(Self.third, .v4(IPv4Address(10, 3, 0, 2))))
+        pair.run(for: .seconds(2))
+        #expect(pair.agreed && pair.gatewayBond?.legs.count == 3)
+        #expect(pair.gatewayBond?.distribution == .overflow(.primary, .secondary))
+    }
+
+    @Test func anyOfThemMayFail() {
+        var pair = pair()
+        pair.give(.wanUp(Self.third, .v4(IPv4Address(10, 3, 0, 2))))
+        pair.run(for: .seconds(2))
+        pair.give(.wanDown(.secondary, .carrierLost))
+        pair.run(for: .seconds(1))
+        #expect(pair.agreed && pair.gatewayBond?.distribution == .overflow(.primary, Self.third))
+        pair.give(.wanUp(.secondary, Pair.addresses[.secondary]!))
+        // There is no attribute that reports the third one: Hello loss tells the aggregator.
+        pair.give(.wanDown(Self.third, .carrierLost))
+        pair.run(for: .seconds(60))
+        #expect(pair.agreed && pair.gatewayBond?.legs.count == 2)
+    }
+}
