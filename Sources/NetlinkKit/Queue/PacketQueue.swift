@@ -41,7 +41,7 @@ public final class PacketQueue {
     ///   - copyRange: bytes of each packet to receive, from the network header on; at most 65 531
     ///   - maximumLength: packets that may wait for their verdicts
     ///   - receiveBuffer: bytes; an announcement takes about 1 KiB of it, however short
-    /// - Throws: `EPERM` without the capability; `EBUSY` when another socket has the queue
+    /// - Throws: `EPERM` without the capability, and when another socket has the queue
     public init(
         _ number: UInt16, copyRange: UInt32, maximumLength: UInt32, flags: Flags = [], receiveBuffer: Int32 = 16 << 20
     ) throws(KernelError) {
