@@ -17,6 +17,9 @@ public enum KernelEvent: Hashable, Sendable {
     case deletedQdisc(ObservedQdisc)
     case newFilter(ObservedFilter)
     case deletedFilter(ObservedFilter)
+    /// A filter came or went here, and the kernel does not say which: read the filters again. Linux 6.1 announces a new
+    /// `matchall` and the removal of all filters of a priority in this way.
+    case filtersChanged(link: UInt32, parent: TrafficHandle)
     case newActions([ObservedAction])
     case deletedActions([ObservedAction])
     /// Events were lost: everything must be read again.
@@ -109,9 +112,15 @@ extension KernelEvent {
         case RTM_DELNEIGH: if let peer = Neighbour(message) { self = .deletedNeighbour(peer) } else { return nil }
         case RTM_NEWQDISC: if let qdisc = ObservedQdisc(message) { self = .newQdisc(qdisc) } else { return nil }
         case RTM_DELQDISC: if let qdisc = ObservedQdisc(message) { self = .deletedQdisc(qdisc) } else { return nil }
-        case RTM_NEWTFILTER: if let filter = ObservedFilter(message) { self = .newFilter(filter) } else { return nil }
-        case RTM_DELTFILTER:
-            if let filter = ObservedFilter(message) { self = .deletedFilter(filter) } else { return nil }
+        case RTM_NEWTFILTER, RTM_DELTFILTER:
+            if let filter = ObservedFilter(message) {
+                self = Int(message.type) == RTM_NEWTFILTER ? .newFilter(filter) : .deletedFilter(filter)
+            } else if let header = message.header(tcmsg.self) {
+                self = .filtersChanged(
+                    link: UInt32(bitPattern: header.tcm_ifindex), parent: TrafficHandle(rawValue: header.tcm_parent))
+            } else {
+                return nil
+            }
         case RTM_NEWACTION: self = .newActions(ObservedAction.read(message))
         case RTM_DELACTION: self = .deletedActions(ObservedAction.read(message))
         default: return nil
