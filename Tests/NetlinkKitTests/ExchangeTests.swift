@@ -128,7 +128,8 @@ private func request(_ name: String, number: UInt32 = 1) -> Request {
     @Test func answersThatBelongToNobodyAreSkipped() {
         let transport = FakeTransport { sequences, _ in
             [
-                .messages([FakeTransport.error(999, EPERM)]), .from(sender: 77, FakeTransport.error(sequences[0], EPERM)),
+                .messages([FakeTransport.error(999, EPERM)]),
+                .from(sender: 77, FakeTransport.error(sequences[0], EPERM)),
                 .messages(sequences.map(FakeTransport.ack)),
             ]
         }
@@ -154,7 +155,8 @@ private func request(_ name: String, number: UInt32 = 1) -> Request {
         let transport = FakeTransport { sequences, _ in
             [.truncated(Array(FakeTransport.ack(sequences[0]).prefix(20)))]
         }
-        #expect(Exchange(transport).perform([request("a")]) == [.failure(.truncated(Operation("create", "thing \"a\"")))])
+        #expect(
+            Exchange(transport).perform([request("a")]) == [.failure(.truncated(Operation("create", "thing \"a\"")))])
     }
 
     @Test(arguments: [EPERM, ENOBUFS, ECONNREFUSED]) func aFailedSendFailsEveryRequest(errno: Int32) {
@@ -228,15 +230,20 @@ private func request(_ name: String, number: UInt32 = 1) -> Request {
 
     @Test func readsAllParts() throws {
         let transport = FakeTransport { s, _ in
-            [.messages([part(s[0], 1), part(s[0], 2)]), .messages([part(s[0], 3)]), .messages([FakeTransport.done(s[0])])]
+            [
+                .messages([part(s[0], 1), part(s[0], 2)]), .messages([part(s[0], 3)]),
+                .messages([FakeTransport.done(s[0])]),
+            ]
         }
         #expect(try dump(transport) == [1, 2, 3])
     }
 
     @Test func readsAgainWhenTheListChanged() throws {
         let transport = FakeTransport { s, attempt in
-            [.messages([part(s[0], UInt8(attempt), attempt < 2 ? .dumpInterrupted : [])]),
-                .messages([FakeTransport.done(s[0])])]
+            [
+                .messages([part(s[0], UInt8(attempt), attempt < 2 ? .dumpInterrupted : [])]),
+                .messages([FakeTransport.done(s[0])]),
+            ]
         }
         #expect(try dump(transport) == [2])
         #expect(transport.sent.count == 3)

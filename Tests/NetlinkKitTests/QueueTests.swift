@@ -33,7 +33,8 @@ import Testing
 
     @Test func nothingInAnAnnouncementCanTrap() {
         let whole = packet(
-            FakeTransport.attribute(1, [0, 0, 1, 2, 8, 0, 3]) + FakeTransport.attribute(4, Array(repeating: 255, count: 16))
+            FakeTransport.attribute(1, [0, 0, 1, 2, 8, 0, 3])
+                + FakeTransport.attribute(4, Array(repeating: 255, count: 16))
                 + FakeTransport.attribute(10, [1]))
         for i in 16..<whole.count {
             for value: UInt8 in [0, 1, 3, 4, 5, 10, 13, 255] {
@@ -68,7 +69,9 @@ import Testing
             address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
             let size = socklen_t(MemoryLayout<sockaddr_in>.size)
             let ready = withUnsafePointer(to: address) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket, $0, size) == 0 && connect(socket, $0, size) == 0 }
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(socket, $0, size) == 0 && connect(socket, $0, size) == 0
+                }
             }
             try #require(ready)
             try body(

@@ -133,7 +133,8 @@ extension Exchange {
             for address in addresses { #expect(observed.contains(address), "\(address)") }
             #expect(try exchange.addresses(.v4).count == 4)
             let json = try JSON(from: "ip -j -4 addr show dev d0")[0]["addr_info"]
-            #expect(Set(json.list.compactMap { $0["local"].string }) == ["192.0.2.1", "192.0.2.9", "10.9.0.1", "10.8.0.1"])
+            #expect(
+                Set(json.list.compactMap { $0["local"].string }) == ["192.0.2.1", "192.0.2.9", "10.9.0.1", "10.8.0.1"])
             let error = #expect(throws: KernelError.self) { try exchange.perform(addresses[0].add()) }
             #expect(error?.errno == .exists)
             try exchange.performAll(addresses.map { $0.delete() })
@@ -179,7 +180,9 @@ extension Exchange {
             metrics.advertisedMSS = 1400
             let routes = [
                 metrics,
-                Route(to: .all(.v4), nextHops: [NextHop(gateway: try ip("192.0.2.2"), link: a)], table: 1000, protocol: us),
+                Route(
+                    to: .all(.v4), nextHops: [NextHop(gateway: try ip("192.0.2.2"), link: a)], table: 1000, protocol: us
+                ),
                 Route(to: try prefix("10.2.0.0/16"), nextHops: [NextHop(link: b)], table: 1000, protocol: us),
                 Route(
                     to: try prefix("10.3.0.0/16"),
@@ -197,7 +200,9 @@ extension Exchange {
                 Route(to: try prefix("10.6.0.0/16"), type: .blackhole, table: 1000, protocol: us),
                 Route(to: try prefix("10.7.0.0/16"), type: .unreachable, table: 1000, protocol: us),
                 Route(to: try prefix("10.8.0.0/16"), type: .prohibit, table: 1000, protocol: us, priority: 9),
-                Route(to: try prefix("10.9.0.0/16"), type: .local, nextHops: [NextHop(link: a)], table: 1000, protocol: us),
+                Route(
+                    to: try prefix("10.9.0.0/16"), type: .local, nextHops: [NextHop(link: a)], table: 1000, protocol: us
+                ),
                 Route(
                     to: try prefix("2001:db8:2::/48"), nextHops: [NextHop(gateway: try ip("2001:db8::2"), link: a)],
                     table: 1000, protocol: us),
@@ -319,7 +324,8 @@ extension Exchange {
     @Test func greWithKeyAndOutputSequenceOnly() throws {
         try inNewNamespace { exchange in
             var tunnel = GRETunnel(
-                local: IPv4Address(192, 0, 0, 8), remote: IPv4Address(192, 0, 0, 9), input: GREOptions(key: 0xDEAD_BEEF),
+                local: IPv4Address(192, 0, 0, 8), remote: IPv4Address(192, 0, 0, 9),
+                input: GREOptions(key: 0xDEAD_BEEF),
                 output: GREOptions(key: 0xDEAD_BEEF, sequence: true))
             tunnel.ttl = 64
             tunnel.fwmark = 3

@@ -18,7 +18,9 @@ private func colouring(_ link: UInt32) -> [Filter] {
             ]),
         Filter(
             link: link, parent: .egress, priority: 2, handle: 1, .matchall,
-            actions: [Action(.skbedit(SkbEdit(mark: .init(2), priority: 5, queueMapping: 0, verdict: .pass)), index: 18)]),
+            actions: [
+                Action(.skbedit(SkbEdit(mark: .init(2), priority: 5, queueMapping: 0, verdict: .pass)), index: 18)
+            ]),
     ]
 }
 
@@ -60,7 +62,9 @@ private func colouring(_ link: UInt32) -> [Filter] {
             let read = try #require(try exchange.action(kind: "police", index: 1))
             #expect(read.action.kind == .police(police))
             // tc 6.1 makes the same of these numbers, except that it rounds down to a microsecond (15.6 ticks).
-            try shell("tc action add police index 2 rate \(rate * 8)bit burst \(burst)b mtu 4294967295 conform-exceed drop/ok")
+            try shell(
+                "tc action add police index 2 rate \(rate * 8)bit burst \(burst)b mtu 4294967295 conform-exceed drop/ok"
+            )
             guard case .police(let theirs) = try exchange.action(kind: "police", index: 2)?.action.kind else {
                 Issue.record("no police action 2")
                 return
@@ -103,7 +107,9 @@ private func colouring(_ link: UInt32) -> [Filter] {
             for _ in 0..<3 {
                 _ = withUnsafePointer(to: to) {
                     $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                        sendto(socket, [UInt8](repeating: 0, count: 86), 86, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                        sendto(
+                            socket, [UInt8](repeating: 0, count: 86), 86, 0, $0,
+                            socklen_t(MemoryLayout<sockaddr_in>.size))
                     }
                 }
             }
@@ -202,7 +208,8 @@ private func colouring(_ link: UInt32) -> [Filter] {
             let root = Qdisc(link: link, handle: TrafficHandle(1, 0), .htb(defaultClass: 0x20))
             let classes = [
                 TrafficClass(
-                    link: link, parent: TrafficHandle(1, 0), handle: TrafficHandle(1, 1), rate: 12_500_000, burst: 20_000),
+                    link: link, parent: TrafficHandle(1, 0), handle: TrafficHandle(1, 1), rate: 12_500_000,
+                    burst: 20_000),
                 TrafficClass(
                     link: link, parent: TrafficHandle(1, 1), handle: TrafficHandle(1, 0x20), rate: 1_250_000,
                     ceiling: 12_500_000, burst: 15_000, priority: 3),

@@ -19,7 +19,8 @@ public struct PacketVerdict: RawRepresentable, Hashable, Sendable {
 /// Collects verdicts and sends many in one system call, in the order in which they were given. Allocates only when it
 /// is made. Verdicts stay in it until it is full or flushed.
 ///
-/// No acknowledgements are asked for; the kernel's refusals come back through the queue's receive (``PacketQueue/refusals``).
+/// No acknowledgements are asked for; the kernel's refusals come back through the queue's receive
+/// (``PacketQueue/refusals``).
 public struct VerdictWriter: ~Copyable {
     private let queue: PacketQueue
     private let buffer: UnsafeMutableRawBufferPointer

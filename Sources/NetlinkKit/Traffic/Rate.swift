@@ -1,12 +1,12 @@
 import CLinux
 
-/// How the kernel's packet schedulers count: rates in bytes per second, and times in ticks of 64 ns (the constant behind
-/// `/proc/net/psched` since Linux 2.6.31).
+/// How the kernel's packet schedulers count: rates in bytes per second, and times in ticks of 64 ns (the constant
+/// behind `/proc/net/psched` since Linux 2.6.31).
 enum SchedulerTime {
     static let nanosecondsPerTick: UInt64 = 64
 
-    /// The time to send `bytes` at `rate` bytes per second, in ticks, rounded to the nearest; the largest number when it
-    /// is longer than the kernel can count (about 275 s).
+    /// The time to send `bytes` at `rate` bytes per second, in ticks, rounded to the nearest; the largest number when
+    /// it is longer than the kernel can count (about 275 s).
     static func ticks(bytes: UInt32, rate: UInt64) -> UInt32 {
         guard rate > 0 else { return .max }
         let product = UInt64(bytes).multipliedFullWidth(by: 1_000_000_000)

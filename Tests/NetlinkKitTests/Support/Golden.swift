@@ -53,7 +53,7 @@ enum Golden {
         0000000008000500000100000800080000ff0000
         """)
 
-    /// The `tc_police` in `tc action add police rate 10mbit burst 50000 mtu 65536 conform-exceed continue/pipe index 17`
+    /// `tc_police` in `tc action add police rate 10mbit burst 50000 mtu 65536 conform-exceed continue/pipe index 17`
     static let police = bytes(
         """
         11000000ffffffff00000000688909000000010009010000ffff0000d0121300000000000000000000000000000000000000

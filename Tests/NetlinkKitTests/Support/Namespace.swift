@@ -19,7 +19,9 @@ func inNewNamespace<Result>(_ body: (Exchange) throws -> Result) throws -> Resul
     try #require(home >= 0)
     defer { close(home) }
     try #require(clinux_unshare(Int32(CLINUX_NEW_NETWORK)) == 0, "unshare: \(Errno.last)")
-    defer { if clinux_setns(home, Int32(CLINUX_NEW_NETWORK)) != 0 { fatalError("cannot return to the first namespace") } }
+    defer {
+        if clinux_setns(home, Int32(CLINUX_NEW_NETWORK)) != 0 { fatalError("cannot return to the first namespace") }
+    }
     return try body(Exchange(NetlinkSocket(.route)))
 }
 
