@@ -20,7 +20,7 @@ struct BondObjects {
 
     func objects(_ bond: Bond) -> [KernelObject] {
         var objects: [KernelObject] = [
-            .link(name: device, LinkSettings(kind(bond.key), mtu: mtu, isUp: true, alias: alias)),
+            .link(name: device, LinkSettings(kind(bond.key), mtu: mtu, isUp: true, alias: alias, group: SegmentTable.group)),
             .colouring(link: device, colouring),
         ]
         let identity = outer.value(canonicalRemote)

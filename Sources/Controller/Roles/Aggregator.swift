@@ -44,7 +44,7 @@ final class Aggregator: Role {
 
     func start() throws {
         common.sweep(settings.kernel)
-        var objects: [KernelObject] = []
+        var objects: [KernelObject] = [.ruleset(SegmentTable.ruleset())]
         for (family, outer) in outers.sorted(by: { $0.key == .v4 && $1.key == .v6 }) {
             objects += CanonicalDevice.objects(
                 local: outer.canonical, remote: BondNumbers.pool(family), protocol: settings.kernel.routeProtocol)

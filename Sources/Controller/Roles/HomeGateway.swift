@@ -156,7 +156,7 @@ final class HomeGateway: Role {
         let canonical = kernel.canonical(aggregator.family)
         var objects = CanonicalDevice.objects(
             local: canonical.local, remote: IPPrefix(host: canonical.remote), protocol: kernel.routeProtocol)
-        objects.append(.ruleset(outer.ruleset()))
+        objects += [.ruleset(outer.ruleset()), .ruleset(SegmentTable.ruleset())]
         if settings.tunnel.masquerade, case .v4(let address)? = settings.tunnel.address?.address {
             objects.append(.ruleset(Self.translation(to: address, device: settings.tunnel.name.description)))
         }
