@@ -10,4 +10,4 @@ prepare = spillway.prepare
 
 
 def run(lab):
-    bond.run(lab, topology="city", seconds=4, omit=6)
+    bond.run(lab, topology="city", seconds=4, omit=12)
