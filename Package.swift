@@ -25,6 +25,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLibmnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
         .systemLibrary(name: "CLibnftnl", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev"])]),
+        .systemLibrary(name: "CJSON", pkgConfig: "json-c", providers: [.apt(["libjson-c-dev"])]),
         .target(name: "CLinux"),
         .target(name: "CTOML"),
         .target(name: "Addresses", swiftSettings: swiftSettings),
@@ -47,7 +48,7 @@ let package = Package(
         .executableTarget(
             name: "spillway",
             dependencies: [
-                "Configuration", "Controller", "EventLog",
+                "CJSON", "Configuration", "Controller", "EventLog", "GREBonding",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

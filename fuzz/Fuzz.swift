@@ -96,7 +96,7 @@ func runGateway(_ script: Script) {
         case 2: now = now + .milliseconds(Int64(script.byte() ?? 0) * (operation & 16 == 0 ? 20 : 2000))
         case 3: _ = gateway.handle(.wanUp(leg, address(leg, operation >> 4)), now: now)
         case 4: _ = gateway.handle(.wanDown(leg, .carrierLost), now: now)
-        case 5: _ = gateway.handle(.traffic(packets: UInt64(operation >> 3)), now: now)
+        case 5: _ = gateway.handle(.traffic(TrafficSample(received: [leg: UInt64(operation >> 4)])), now: now)
         case 6: _ = gateway.handle(.bypassTraffic(script.number()), now: now)
         default:
             _ = gateway.handle(

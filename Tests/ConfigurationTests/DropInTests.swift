@@ -1,3 +1,4 @@
+import GREBonding
 import Testing
 
 @testable import Configuration

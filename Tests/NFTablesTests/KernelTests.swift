@@ -179,6 +179,34 @@ import Testing
         }
     }
 
+    @Test(.kernel) func elementsCountWhatFoundThem() throws {
+        let table = TableName(.ip, "t")
+        let set = NamedSet(table, "s", key: [.ipv4Address, Field.greKey.type], data: .field(.ipv4Address), hasCounters: true)
+        let map = NamedSet(table, "m", key: [.ipv4Address], data: .field(.ipv4Address), hasCounters: true)
+        try inNewNamespace { (client) throws -> Void in
+            var transaction = Transaction()
+            transaction.add(Table(.ip, "t"))
+            transaction.add(set)
+            transaction.add(map)
+            transaction.add(Chain(table, "out", hook: Hook(.filter, .output, .filter)))
+            let loopback = Value.ipv4(IPv4Address(rawValue: 0x7F00_0001))
+            transaction.add(ChainRule(table, "out", .set(.ipDaddr, to: "m", of: [.ipDaddr])))
+            transaction.create([Element(loopback, data: .value(loopback))], in: map)
+            transaction.create([Element(loopback, .integer(7), data: .value(loopback))], in: set)
+            try client.commit(transaction)
+            #expect(Set(try client.sets(in: table).map(\.definition)) == [set, map])
+            let (listed, reloaded) = try listAndReload()
+            #expect(listed == reloaded)
+            try shell("ip link set lo up; ping -c 3 -i 0.01 127.0.0.1")
+            let found = try client.elements([[loopback], [.ipv4(.any)]], of: map)
+            try #require(found.count == 2)
+            // Requests and replies.
+            #expect(found[0]?.counter?.packets == 6 && found[0]?.counter?.bytes == 6 * 84)
+            #expect(found[1] == nil)
+            #expect(try client.elements([[loopback, .integer(7)]], of: set)[0]?.counter == Counter())
+        }
+    }
+
     @Test(.kernel) func monitorTellsWhoChangedWhat() throws {
         try inNewNamespace { (client) throws -> Void in
             let (monitor, _) = try NFTablesMonitor.open()

@@ -50,12 +50,12 @@ struct OuterTable {
     func peers(_ leg: Leg) -> NamedSet {
         NamedSet(
             table, "\(leg.label)_peers", key: [address, Field.greKey.type], data: .field(address),
-            comment: "outer source . key of a bond : its address on this host")
+            hasCounters: true, comment: "outer source . key of a bond : its address on this host")
     }
 
     /// canonical address of the bond → outer destination
     func destinations(_ leg: Leg) -> NamedSet {
-        NamedSet(table, "\(leg.label)_to", key: [address], data: .field(address))
+        NamedSet(table, "\(leg.label)_to", key: [address], data: .field(address), hasCounters: true)
     }
 
     /// canonical address of the bond → outer source

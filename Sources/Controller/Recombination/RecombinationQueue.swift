@@ -30,27 +30,25 @@ final class RecombinationQueue {
         self.markMask = markMask
     }
 
-    /// The bonds that there are; what those that are gone still hold is let go.
-    func set(_ settings: [UInt32: Resequencer.Settings]) {
-        for key in resequencers.keys where settings[key] == nil { drop(key) }
-        for (key, value) in settings {
-            if resequencers[key] == nil {
-                resequencers[key] = Resequencer(settings: value)
-            } else {
-                resequencers[key]?.settings = value
+    /// How the packets of a bond are put in order; nil: it is gone, and what it still holds is let go.
+    func set(_ key: UInt32, _ settings: Resequencer.Settings?) {
+        guard resequencers[key]?.settings != settings else { return }
+        if let settings {
+            resequencers[key, default: Resequencer(settings: settings)].settings = settings
+            if settings == .passing {
+                resequencers[key]?.flush { accept($0) }
+                holding.remove(key)
             }
+        } else {
+            resequencers[key]?.flush { accept($0) }
+            resequencers[key] = nil
+            holding.remove(key)
         }
         flush()
     }
 
     func statistics(of key: UInt32) -> (Resequencer.Statistics, depth: Int)? {
         resequencers[key].map { ($0.statistics, $0.depth) }
-    }
-
-    private func drop(_ key: UInt32) {
-        resequencers[key]?.flush { accept($0) }
-        resequencers[key] = nil
-        holding.remove(key)
     }
 
     /// Takes all packets that are announced, and lets go of those whose turn it is.

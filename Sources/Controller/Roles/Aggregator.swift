@@ -16,6 +16,8 @@ final class Aggregator: Role {
     private let subscribers: [ClientIdentificationName: SubscriberConfiguration]
     private let outers: [IPFamily: OuterTable]
     private var numbers = BondNumbers()
+    /// The keys of the sessions whose packets are put in order.
+    private var keys: [UInt32: UInt32] = [:]
     private let started = Clock.now()
 
     init(_ settings: AggregationPointConfiguration, _ loop: EventLoop) throws {
@@ -25,7 +27,7 @@ final class Aggregator: Role {
         point = AggregationPoint(
             settings: .init(
                 addresses: settings.addresses, parameters: SessionParameters(settings.session),
-                dialect: settings.dialect))
+                dialect: settings.dialect, monitorsTraffic: true))
         subscribers = Dictionary(settings.subscribers.map { ($0.cin, $0) }, uniquingKeysWith: { first, _ in first })
         var outers: [IPFamily: OuterTable] = [:]
         for address in settings.addresses {
@@ -95,6 +97,10 @@ final class Aggregator: Role {
             case .authorize(let request):
                 run(point.handle(.authorized(request, authorization(of: request)), now: Clock.now()))
             case .bond(let id, let bond): apply(id, bond)
+            case .sampleTraffic(let id):
+                // No answer: the machine gives the leg up by itself.
+                guard let traffic = traffic(of: id) else { continue }
+                run(point.handle(.traffic(sessionID: id, TrafficSample(traffic)), now: Clock.now()))
             case .event(let id, let event):
                 common.log(event, id.map { "\($0)" } ?? "-", { $0.defaultLabel })
                 if case .roundTrip = event { continue }
@@ -119,7 +125,7 @@ final class Aggregator: Role {
         guard let bond, let outer = outers[bond.aggregator.family], let subscriber = subscribers[bond.client] else {
             common.state.apply([], for: .bond(id))
             numbers.release(id)
-            refreshQueue()
+            if let key = keys.removeValue(forKey: id) { common.queue.set(key, nil) }
             return
         }
         let number = numbers.take(id)
@@ -151,23 +157,44 @@ final class Aggregator: Role {
                         prefix, link: device, protocol: RouteProtocol(rawValue: settings.kernel.routeProtocol))))
         }
         common.state.apply(objects, for: .bond(id))
-        refreshQueue()
+        keys[id] = bond.key
+        common.queue.set(bond.key, bond.legs.count > 1 ? Resequencer.Settings(settings.resequencer) : .passing)
     }
 
-    private func refreshQueue() {
-        let value = Resequencer.Settings(settings.resequencer)
-        var wanted: [UInt32: Resequencer.Settings] = [:]
-        for session in point.sessions.values { if let bond = session.bond { wanted[bond.key] = value } }
-        common.queue.set(wanted)
+    /// What the kernel counted for a session, leg by leg.
+    private func traffic(of id: UInt32) -> [LegID: LegTraffic]? {
+        guard let bond = point.sessions[id]?.bond, let outer = outers[bond.aggregator.family],
+            let number = numbers.number(of: id)
+        else { return nil }
+        let counters = LegCounters(
+            outer: outer, key: bond.key, receiveFrom: bond.legs,
+            canonicalRemote: BondNumbers.address(number, outer.family))
+        do {
+            return try counters.read(common.state.tables)
+        } catch {
+            common.kernelLog(.warning, "no-counters", "\(error)", ["session": id])
+            return nil
+        }
     }
 
     // MARK: Status
 
-    func answer(_ request: String) -> String {
+    func answer(_ request: Request) -> String {
+        switch request {
+        case .status: return status()
+        case .drain:
+            run(point.handle(.drain, now: Clock.now()))
+            return Answer.done(unless: nil)
+        case .diagnose: return Answer.done(unless: "a diagnostic begins at the gateway")
+        }
+    }
+
+    private func status() -> String {
         var object = JSONObject()
         object.add("version", 1)
         object.add("role", "haap")
         object.add("uptime_s", (Clock.now() - started).milliseconds / 1000)
+        object.add("draining", point.isDraining)
         object.add(
             "bonds",
             point.sessions.values.sorted { $0.id < $1.id }.map { session in
@@ -178,6 +205,11 @@ final class Aggregator: Role {
                 if let now = session.bond {
                     bond.add("distribution", now.distribution.name { $0.defaultLabel })
                     bond.add("cir_kbit", now.committedInformationRate)
+                    bond.add("hello_state", session.helloState.rawValue)
+                    bond.add("primary_only", session.primaryOnly)
+                    if let kind = session.diagnostic { bond.add("diagnostic", kind.name) }
+                    bond.add("bypass_kbit", session.bypassRate)
+                    if session.hostPrefix != .none { bond.add("host_prefix", "\(session.hostPrefix)") }
                     if let number = numbers.number(of: session.id) {
                         bond.add("device", "\(settings.tunnel.prefix)\(number)")
                     }

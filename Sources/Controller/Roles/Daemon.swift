@@ -22,7 +22,9 @@ public enum Daemon {
                 case .homeGateway(let settings): try HomeGateway(settings, loop)
                 case .aggregationPoint(let settings): try Aggregator(settings, loop)
                 }
-            let server = try StatusServer(path: configuration.control.socket, loop: loop) { role.answer($0) }
+            let server = try StatusServer(path: configuration.control.socket, loop: loop) { line in
+                Request(line).map(role.answer) ?? Answer.done(unless: "not understood: \(line)")
+            }
             try loop.takeSignals([SIGTERM, SIGINT, SIGHUP]) { number in
                 if number == SIGHUP { return }
                 loop.stop()
@@ -44,8 +46,8 @@ protocol Role: AnyObject {
     func work() -> Instant?
     /// Ends in an orderly way: peers told, kernel as it was.
     func stop()
-    /// One JSON object for a question from the control socket.
-    func answer(_ request: String) -> String
+    /// One JSON object for what came by the control socket.
+    func answer(_ request: Request) -> String
 }
 
 /// Parts that both roles have.

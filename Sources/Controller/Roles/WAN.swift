@@ -9,6 +9,8 @@ struct WAN: Hashable {
     var index: UInt32
     /// Bytes of an outer packet.
     var mtu: UInt32
+    /// Bytes of link header that the link's counters count with each packet.
+    var headerLength: UInt64
     /// The link's address in the family of the aggregator; nil: none that can be used.
     var address: IPAddress?
     /// The next hop; nil: the aggregator is asked for on the link itself.
@@ -37,7 +39,11 @@ struct WAN: Hashable {
                 .sorted { $0.priority < $1.priority }
                 .compactMap { $0.nextHops.first { $0.link == link.index }?.gateway }.first
         }
-        return WAN(index: link.index, mtu: link.mtu, address: usable.first?.address.address.address, gateway: gateway)
+        // Devices with Ethernet addresses have Ethernet headers.
+        let header: UInt64 = link.address.count == 6 ? 14 : 0
+        return WAN(
+            index: link.index, mtu: link.mtu, headerLength: header, address: usable.first?.address.address.address,
+            gateway: gateway)
     }
 }
 

@@ -110,7 +110,7 @@ final class StatusServer {
 /// The other end, for the commands that ask.
 public enum StatusClient {
     /// The daemon's answer to one request; nil when there is no daemon at this socket.
-    public static func ask(_ request: String, socket path: String) -> String? {
+    public static func ask(_ request: Request, socket path: String) -> String? {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
@@ -124,7 +124,7 @@ public enum StatusClient {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        let line = Array((request + "\n").utf8)
+        let line = Array((request.line + "\n").utf8)
         guard connected == 0, send(descriptor, line, line.count, Int32(MSG_NOSIGNAL)) == line.count else {
             return nil
         }

@@ -13,6 +13,9 @@ public struct Resequencer: Sendable {
         /// OUTOFORDER_TIMER: nanoseconds that a packet is held at most.
         public var timer: Int64
 
+        /// Everything goes as it comes: only one leg is left.
+        public static let passing = Settings(bufferLimit: 0, timer: 0)
+
         /// - Parameter silence: nil: `timer`, which alone decides then
         public init(bufferLimit: Int, timer: Int64, silence: Int64? = nil) {
             self.bufferLimit = bufferLimit
@@ -75,6 +78,7 @@ public struct Resequencer: Sendable {
     public mutating func receive(
         sequence: UInt32, leg: Int, token: UInt64, now: Int64, release: (UInt64) -> Void
     ) {
+        if settings.bufferLimit == 0 { return release(token) }
         let index = min(max(leg, 0), 1)
         guard let next = expected else {
             restart(at: sequence)

@@ -18,11 +18,14 @@ public struct AggregationPoint: Sendable {
         public var drainRate: Int
         /// The Commit_Count of the first filter list of a bond (§5.6.2).
         public var firstCommitCount: UInt32
+        /// Whether the controller answers ``Effect/sampleTraffic(sessionID:)``. Without it Hellos alone keep a leg.
+        public var monitorsTraffic: Bool
 
         public init(
             addresses: [IPAddress], parameters: SessionParameters, dialect: Dialect,
             extraAttributes: [LegID: [Attribute]] = [:], allowsSecondaryAlone: Bool = false,
-            maximumSessions: Int = 100_000, drainRate: Int = 100, firstCommitCount: UInt32 = 1
+            maximumSessions: Int = 100_000, drainRate: Int = 100, firstCommitCount: UInt32 = 1,
+            monitorsTraffic: Bool = false
         ) {
             self.addresses = addresses
             self.parameters = parameters
@@ -32,6 +35,7 @@ public struct AggregationPoint: Sendable {
             self.maximumSessions = maximumSessions
             self.drainRate = drainRate
             self.firstCommitCount = firstCommitCount
+            self.monitorsTraffic = monitorsTraffic
         }
     }
 
@@ -40,6 +44,8 @@ public struct AggregationPoint: Sendable {
         case message(ControlMessage, from: IPAddress, to: IPAddress)
         /// The operator's answer to ``Effect/authorize(_:)``.
         case authorized(AuthorizationRequest, AuthorizationResult)
+        /// The answer to ``Effect/sampleTraffic(sessionID:)``.
+        case traffic(sessionID: UInt32, TrafficSample)
         case timeout
         /// What the gateway of a session is to leave out of its bond (RFC 8157 §5.6.2); replaces the list before.
         case setFilterList(sessionID: UInt32, [FilterItem])
@@ -57,6 +63,8 @@ public struct AggregationPoint: Sendable {
         case authorize(AuthorizationRequest)
         /// The data plane wanted for the session; nil: none.
         case bond(sessionID: UInt32, Bond?)
+        /// Read what the kernel counted for the session.
+        case sampleTraffic(sessionID: UInt32)
         case event(sessionID: UInt32?, SessionEvent)
     }
 
@@ -87,6 +95,7 @@ public struct AggregationPoint: Sendable {
         case .message(let message, let source, let destination):
             receive(message, from: source, to: destination, now, &effects)
         case .authorized(let request, let result): authorized(request, result, now, &effects)
+        case .traffic(let id, let sample): update(id, now, &effects) { $0.sampled(sample, now, &$1) }
         case .timeout: runTimers(now, &effects)
         case .setFilterList(let id, let items): update(id, now, &effects) { $0.setFilterList(items, now, &$1) }
         case .tearDown(let id, let code): end(id, .tornDown(code), code: code, &effects)

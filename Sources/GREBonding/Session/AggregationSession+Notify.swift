@@ -6,7 +6,7 @@ extension AggregationSession {
     mutating func receive(
         _ message: ControlMessage, on leg: LegID, _ now: Instant, _ effects: inout [AggregationPoint.Effect]
     ) {
-        legs[leg]?.heard = now
+        heard(leg, now)
         legs[leg]?.confirmed = true
         wasHeard = true
         switch message.type {
@@ -59,7 +59,7 @@ extension AggregationSession {
             if helloState == .idle { event(.helloState(.active)) }
             helloState = .active
             // Silence up to now was allowed; from now on it counts.
-            for leg in legs.keys { legs[leg]?.heard = now }
+            for leg in legs.keys { heard(leg, now) }
         case .switchingToIdleHelloState:
             if helloState == .active { event(.helloState(.idle)) }
             helloState = .idle

@@ -8,6 +8,16 @@ public struct AggregationSession: Hashable, Sendable {
         var heard: Instant
         /// Whether anything came with the Bonding Key: then the Accept has arrived.
         var confirmed = false
+        var doubt = Doubt.none
+    }
+
+    /// What is done before a leg without Hellos is given up: the kernel's counter of what it brought is read one Hello
+    /// Interval before and at the end. Packets are as good a sign of life as the Hellos that were lost between them.
+    enum Doubt: Hashable, Sendable {
+        case none
+        case asked
+        case watched(UInt64)
+        case asksAgain(UInt64, until: Instant)
     }
 
     public let id: UInt32
@@ -32,6 +42,7 @@ public struct AggregationSession: Hashable, Sendable {
     var filters: FilterListSender
     /// The gateway refused its first filter list.
     var filterListMustRestart = false
+    let monitorsTraffic: Bool
     var wasUp = false
     /// Whether anything ever came with the Bonding Key, on any leg.
     var wasHeard = false
@@ -57,18 +68,31 @@ public struct AggregationSession: Hashable, Sendable {
         self.authorization = authorization
         parameters = settings.parameters
         filters = FilterListSender(nextCommitCount: settings.firstCommitCount)
+        monitorsTraffic = settings.monitorsTraffic
     }
 
     /// How long a leg may be silent. The gateway gives up after its attempts; the aggregator only when it must have
     /// done so. A leg that never said anything has no share in the Idle Hello State.
     private func tolerance(of leg: Leg) -> Duration {
+        helloInterval(of: leg) * (Int(parameters.helloRetryTimes) + 1)
+    }
+
+    private func helloInterval(of leg: Leg) -> Duration {
         let idle = helloState == .idle && leg.confirmed
-        let interval = idle ? parameters.idleHelloInterval : parameters.activeHelloInterval
-        return .seconds(Int64(interval) * (Int64(parameters.helloRetryTimes) + 1))
+        return .seconds(Int64(idle ? parameters.idleHelloInterval : parameters.activeHelloInterval))
+    }
+
+    /// When a leg that stays silent is looked at next.
+    private func deadline(of leg: Leg) -> Instant {
+        switch leg.doubt {
+        case .none where monitorsTraffic: return leg.heard + helloInterval(of: leg) * Int(parameters.helloRetryTimes)
+        case .none, .asked, .watched: return leg.heard + tolerance(of: leg)
+        case .asksAgain(_, let until): return until
+        }
     }
 
     var deadline: Instant? {
-        var least = legs.values.map { $0.heard + tolerance(of: $0) }.min()
+        var least = legs.values.map(deadline).min()
         for t in [notifies.next, verification?.next].compactMap({ $0 }) { least = min(least ?? t, t) }
         return least
     }
@@ -91,7 +115,16 @@ public struct AggregationSession: Hashable, Sendable {
     /// Drops legs that were not heard for too long. A request is returned when verification ended without an answer.
     mutating func runTimers(_ now: Instant, _ effects: inout [AggregationPoint.Effect]) -> PendingSetup? {
         for leg in legs.keys.sorted() {
-            if let state = legs[leg], state.heard + tolerance(of: state) <= now { drop(leg, .helloLost, &effects) }
+            guard let state = legs[leg], deadline(of: state) <= now else { continue }
+            switch state.doubt {
+            case .none where monitorsTraffic:
+                legs[leg]?.doubt = .asked
+                effects.append(.sampleTraffic(sessionID: id))
+            case .watched(let count):
+                legs[leg]?.doubt = .asksAgain(count, until: now + Constants.sampleWait)
+                effects.append(.sampleTraffic(sessionID: id))
+            case .none, .asked, .asksAgain: drop(leg, .helloLost, &effects)
+            }
         }
         guard var check = verification, check.next <= now else { return nil }
         if check.attempts >= Constants.verificationAttempts {
@@ -105,13 +138,31 @@ public struct AggregationSession: Hashable, Sendable {
         return nil
     }
 
+    /// The answer to ``AggregationPoint/Effect/sampleTraffic(sessionID:)``.
+    mutating func sampled(_ sample: TrafficSample, _ now: Instant, _ effects: inout [AggregationPoint.Effect]) {
+        for leg in legs.keys.sorted() {
+            let count = sample.received[leg] ?? 0
+            switch legs[leg]?.doubt {
+            case .asked: legs[leg]?.doubt = .watched(count)
+            case .asksAgain(let before, _) where before == count: drop(leg, .helloLost, &effects)
+            case .asksAgain: heard(leg, now)
+            case .some(.none), .watched, nil: break
+            }
+        }
+    }
+
+    mutating func heard(_ leg: LegID, _ now: Instant) {
+        legs[leg]?.heard = now
+        legs[leg]?.doubt = .none
+    }
+
     mutating func join(
         _ leg: LegID, _ address: IPAddress, _ now: Instant, _ effects: inout [AggregationPoint.Effect]
     ) {
         // Also when the leg is there: a gateway that asks has lost it, and with it what the legs had in common.
         forgetShared(&effects)
         if legs[leg]?.address == address {
-            legs[leg]?.heard = now
+            heard(leg, now)
             return
         }
         legs[leg] = Leg(address: address, heard: now)

@@ -43,8 +43,16 @@ enum Constants {
     static let doubledLife = Duration.seconds(1)
 
     /// How often the controller is asked whether packets passed: often while a first packet must wake the bond.
-    static let trafficSampleIdle = Duration.seconds(1)
-    static let trafficSampleActive = Duration.seconds(15)
+    static let trafficSampleQuiet = Duration.seconds(1)
+    static let trafficSampleBusy = Duration.milliseconds(50)
+    /// Samples in a row with packets that make a flow, how long a flow may bring nothing before the leg is asked, and
+    /// how often it is asked: while there is no answer, and while there are answers but no packets.
+    static let flowSamples = 3
+    static let silence = Duration.milliseconds(150)
+    static let probeRetry = Duration.milliseconds(100)
+    static let probeInterval = Duration.milliseconds(250)
+    /// How long the aggregator waits for a sample of the kernel's counters.
+    static let sampleWait = Duration.seconds(1)
 
     /// Requests without an answer after which it is said that the aggregator cannot be reached.
     static let unansweredRequests = 5

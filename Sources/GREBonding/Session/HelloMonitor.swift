@@ -9,6 +9,13 @@ struct HelloMonitor: Hashable, Sendable {
     /// Hellos under way, oldest first. An answer is matched by the timestamp it carries back.
     private var underWay: [(timestamp: Timestamp, sent: Instant)] = []
 
+    /// When packets came by the leg last.
+    private(set) var heard: Instant?
+    /// Since when a flow on the leg has brought nothing.
+    private var silentSince: Instant?
+    /// Samples in a row with packets on the leg.
+    private var streak = 0
+
     private var lastSent: Instant?
     /// A further Hello that the interval alone would not bring.
     private var extra: Instant?
@@ -19,16 +26,20 @@ struct HelloMonitor: Hashable, Sendable {
         self.extra = extra
     }
 
-    /// Marks one Hello as sent; nil when the allowed attempts are used up and the leg has failed.
+    /// Marks one Hello as sent; nil when the allowed attempts are used up and the leg has failed. A leg that brings
+    /// packets has not failed: its queues may be so full that Hellos are lost in them.
     mutating func send(now: Instant, interval: Duration, attempts: UInt32) -> Timestamp? {
-        if unanswered >= Int(attempts) { return nil }
+        if unanswered >= Int(attempts) {
+            guard let heard, now - heard < Constants.silence * 2 else { return nil }
+            unanswered = Int(attempts) - 1
+        }
         unanswered += 1
         let timestamp = Timestamp(now)
         underWay.append((timestamp, now))
         lastSent = now
         if underWay.count > 16 { underWay.removeFirst() }
         // The first of a series waits a whole interval only when it is answered: see ``answered``.
-        next = now + min(interval, retry)
+        next = now + min(interval, retry(now))
         return timestamp
     }
 
@@ -38,6 +49,7 @@ struct HelloMonitor: Hashable, Sendable {
         let sent = underWay[index].sent
         underWay.removeFirst(index + 1)
         unanswered = 0
+        silentSince = nil
         next = max(sent + interval, receivedAt)
         if let extra {
             if sent >= extra { self.extra = nil } else { next = min(next, max(extra, receivedAt)) }
@@ -57,13 +69,33 @@ struct HelloMonitor: Hashable, Sendable {
     /// Brings the next Hello forward. What is already unanswered keeps its pace: haste must not use up the attempts.
     mutating func hurry(now: Instant) { if unanswered == 0 { next = min(next, now) } }
 
+    /// Takes what a sample of the kernel's counters says about the leg. When a flow brings nothing any more for
+    /// ``Constants/silence``, a Hello asks at once, and is repeated at the pace of the round trip: a leg in use that
+    /// falls silent must not take three Hello Intervals to be found out. A few packets now and then are no flow.
+    mutating func sampled(received: Bool, sent: Bool, now: Instant) {
+        streak = received || sent ? min(streak + 1, Constants.flowSamples) : 0
+        let flows = streak == Constants.flowSamples
+        if received {
+            heard = now
+            silentSince = flows ? now : nil
+        } else if flows, silentSince == nil {
+            silentSince = now
+        }
+        guard isSilent(now) else { return }
+        let pace = unanswered == 0 ? Constants.probeInterval : retry(now)
+        next = min(next, max(now, lastSent.map { $0 + pace } ?? now))
+    }
+
+    private func isSilent(_ now: Instant) -> Bool { silentSince.map { now - $0 >= Constants.silence } ?? false }
+
     mutating func clearRTT() { rtt = RoundTripTime() }
 
-    /// Time to wait for an answer before the next attempt: the smoothed round trip and four deviations, at least
-    /// a second so that a queue that fills does not look like a dead leg.
-    private var retry: Duration {
+    /// Time to wait for an answer before the next attempt: the smoothed round trip and four deviations. At least a
+    /// second, so that a queue that fills does not look like a dead leg; less on a leg that brings nothing at all,
+    /// because a queue that fills brings something.
+    private func retry(_ now: Instant) -> Duration {
         guard let smoothed = rtt.smoothed else { return Constants.helloRetry }
-        return max(Constants.helloRetry, smoothed + rtt.deviation * 4)
+        return max(isSilent(now) ? Constants.probeRetry : Constants.helloRetry, smoothed + rtt.deviation * 4)
     }
 
     static func == (a: Self, b: Self) -> Bool {

@@ -2,7 +2,7 @@
 extension HomeGatewaySession {
     /// When packets were last seen in the bond.
     struct TrafficWatch: Hashable, Sendable {
-        var packets: UInt64 = 0
+        var sample = TrafficSample()
         var lastSeen: Instant?
         var lastSample: Instant?
 
@@ -13,12 +13,12 @@ extension HomeGatewaySession {
         }
     }
 
-    /// When the controller is to give ``Input/traffic(packets:)``; nil: not wanted.
+    /// When the controller is to give ``Input/traffic(_:)``: often while packets flow, to find out a leg that falls
+    /// silent; nil: not wanted.
     public var wantsTrafficSampleAt: Instant? {
         guard settings.monitorsTraffic, bond != nil, let last = traffic.lastSample else { return nil }
-        if wantedHelloState == .idle { return last + Constants.trafficSampleIdle }
-        let interval = Duration.seconds(Int64(parameters.noTrafficMonitoredInterval))
-        return last + min(interval / 4, Constants.trafficSampleActive)
+        let busy = last - (traffic.lastSeen ?? last) < .seconds(1)
+        return last + (busy ? Constants.trafficSampleBusy : Constants.trafficSampleQuiet)
     }
 
     /// When the controller is to give ``Input/bypassTraffic(_:)``: each Bypass Bandwidth Check Interval (RFC 8157
@@ -31,11 +31,19 @@ extension HomeGatewaySession {
     }
 
     /// RFC 8157 §5.2.14, §5.2.15, §5.6.13, §5.6.14.
-    mutating func sampled(_ packets: UInt64, _ now: Instant, _ effects: inout [Effect]) {
+    mutating func sampled(_ sample: TrafficSample, _ now: Instant) {
         guard settings.monitorsTraffic, grant != nil else { return }
-        let flows = packets != traffic.packets
-        traffic.packets = packets
+        let before = traffic.sample
+        let flows = sample != before
+        traffic.sample = sample
         traffic.lastSample = now
+        for id in legsUp {
+            guard case .established(var hello)? = legs[id]?.state else { continue }
+            hello.sampled(
+                received: sample.received[id] ?? 0 != before.received[id] ?? 0,
+                sent: sample.sent[id] ?? 0 != before.sent[id] ?? 0, now: now)
+            legs[id]?.state = .established(hello)
+        }
         if flows { traffic.lastSeen = now }
         let quiet = now - (traffic.lastSeen ?? now)
         if flows, wantedHelloState == .idle {

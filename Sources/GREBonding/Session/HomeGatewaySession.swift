@@ -42,8 +42,8 @@ public struct HomeGatewaySession: Sendable {
         case message(ControlMessage, on: LegID, from: IPAddress)
         /// The time of ``deadline`` has come.
         case timeout
-        /// Packets that the bond carried in both directions, a running count; due at ``wantsTrafficSampleAt``.
-        case traffic(packets: UInt64)
+        /// What the kernel counted; due at ``wantsTrafficSampleAt``.
+        case traffic(TrafficSample)
         /// Downstream traffic beside the bond on the primary WAN since the last sample, kbit/s (RFC 8157 §5.6.1); due
         /// at ``wantsBypassSampleAt``.
         case bypassTraffic(UInt32)
@@ -159,7 +159,7 @@ public struct HomeGatewaySession: Sendable {
         case .wanDown(let id, let reason): wanDown(id, reason, now, &effects)
         case .message(let message, let id, let source): receive(message, id, source, now, &effects)
         case .timeout: break
-        case .traffic(let packets): sampled(packets, now, &effects)
+        case .traffic(let sample): sampled(sample, now)
         case .bypassTraffic(let rate): bypassed(rate, now)
         case .prefixAssigned(let prefix):
             delegatedPrefix = prefix

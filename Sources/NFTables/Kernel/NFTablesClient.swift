@@ -126,6 +126,26 @@ public final class NFTablesClient {
         return ReceivedElement.join(messages.flatMap { $0 }, of: set)
     }
 
+    /// Elements of a set or map by their keys, without reading the others; nil for a key that is not there.
+    public func elements(_ keys: [[Value]], of set: NamedSet) throws(KernelError) -> [Element?] {
+        var found: [Element?] = []
+        found.reserveCapacity(keys.count)
+        for result in exchange.perform(try ElementEncoder.get(keys, of: set)) {
+            switch result {
+            case .success(let reply):
+                var element: Element?
+                for one in reply {
+                    guard let message = Message(one.span.bytes, at: 0) else { continue }
+                    element = ReceivedElement.list(message, of: set).first?.element ?? element
+                }
+                found.append(element)
+            case .failure(let error) where error.errno == .noEntry: found.append(nil)
+            case .failure(let error): throw error
+            }
+        }
+        return found
+    }
+
     /// Named objects with what they have counted, in one dump; none when there is no such table.
     public func objects(in table: TableName, _ type: ObjectType? = nil) throws(KernelError) -> [StatefulObject] {
         let request = Self.request(

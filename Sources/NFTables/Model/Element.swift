@@ -40,6 +40,12 @@ public struct Element: Hashable, Sendable {
         expressions = []
     }
 
+    /// What a set with counters has counted for it.
+    public var counter: Counter? {
+        for case .counter(let counter) in expressions { return counter }
+        return nil
+    }
+
     /// Without what time and traffic change: equal for what was asked for and what is there.
     public var definition: Element {
         Element(key: key, through: upper, data: data, timeout: timeout, comment: comment)

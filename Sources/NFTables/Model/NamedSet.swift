@@ -11,6 +11,8 @@ public struct NamedSet: Hashable, Sendable {
     public var size: UInt32?
     /// Milliseconds an element lives; nil for ever.
     public var timeout: UInt64?
+    /// Each element counts the packets that found it (Linux 5.7 and later).
+    public var hasCounters: Bool
     /// Shown by `nft list`; at most 127 bytes.
     public var comment: String?
     /// The kernel's number for it; nil in what has not been read back.
@@ -44,7 +46,7 @@ public struct NamedSet: Hashable, Sendable {
 
     public init(
         _ table: TableName, _ name: String, key: [FieldType], data: DataType? = nil, flags: Flags = [],
-        size: UInt32? = nil, timeout: UInt64? = nil, comment: String? = nil
+        size: UInt32? = nil, timeout: UInt64? = nil, hasCounters: Bool = false, comment: String? = nil
     ) {
         self.table = table
         self.name = name
@@ -53,6 +55,7 @@ public struct NamedSet: Hashable, Sendable {
         self.flags = flags
         self.size = size ?? (flags.contains(.dynamic) ? 65535 : nil)
         self.timeout = timeout
+        self.hasCounters = hasCounters
         self.comment = comment
     }
 

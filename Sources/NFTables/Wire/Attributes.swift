@@ -61,6 +61,8 @@ enum SetSpace {
     static let userData = Attribute<Self, [UInt8]>(NFTA_SET_USERDATA, "NFTA_SET_USERDATA")
     static let objectType = Attribute<Self, BigEndian<UInt32>>(NFTA_SET_OBJ_TYPE, "NFTA_SET_OBJ_TYPE")
     static let handle = Attribute<Self, BigEndian<UInt64>>(NFTA_SET_HANDLE, "NFTA_SET_HANDLE")
+    static let expression = Nest<Self, ExpressionSpace>(NFTA_SET_EXPR.rawValue, "NFTA_SET_EXPR")
+    static let expressions = Nest<Self, ListSpace>(NFTA_SET_EXPRESSIONS.rawValue, "NFTA_SET_EXPRESSIONS")
 }
 
 enum SetDescriptionSpace {

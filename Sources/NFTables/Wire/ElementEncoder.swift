@@ -40,6 +40,21 @@ enum ElementEncoder {
         return .success(requests)
     }
 
+    /// Asks for one element a request, so that one that is not there does not keep the others from being read.
+    static func get(_ keys: [[Value]], of set: NamedSet) throws(KernelError) -> [Request] {
+        var requests: [Request] = []
+        for key in keys {
+            let operation = Operation("get", "element \(key) of \(set.table) \(set.name)")
+            switch wire(Element(key: key), in: set) {
+            case .failure(let problem): throw .invalidRequest(operation, problem.text)
+            case .success(let wire):
+                requests.append(
+                    try message(operation, wire, set, NFT_MSG_GETSETELEM.rawValue, flags: [], id: nil).get())
+            }
+        }
+        return requests
+    }
+
     /// Removes every element.
     static func flush(_ table: TableName, _ name: String) -> Result<Request, KernelError> {
         let operation = Operation("flush", "set \(table) \(name)")

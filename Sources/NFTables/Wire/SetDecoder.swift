@@ -29,8 +29,18 @@ extension NamedSet {
             // What this module cannot say stays visible; what it derives does not.
             flags: flags.subtracting([.map, .object, .concatenation]),
             size: attributes.nested(SetSpace.description).get(SetDescriptionSpace.size),
-            timeout: attributes.get(SetSpace.timeout), comment: SetUserData.comment(notes))
+            timeout: attributes.get(SetSpace.timeout), hasCounters: Self.counts(attributes),
+            comment: SetUserData.comment(notes))
         handle = attributes.get(SetSpace.handle)
+    }
+
+    private static func counts(_ attributes: borrowing AttributeReader<SetSpace>) -> Bool {
+        // One expression comes by itself, several as a list.
+        var expressions = ExpressionParser.list(attributes.nested(SetSpace.expressions))
+        if attributes.has(SetSpace.expression) {
+            expressions.append(ExpressionParser.expression(attributes.nested(SetSpace.expression)))
+        }
+        return expressions.contains { if case .counter = $0 { true } else { false } }
     }
 }
 

@@ -38,6 +38,12 @@ enum SetEncoder {
                 _ = nftnl_set_set_data(object, NFTNL_SET_DESC_CONCAT.number, $0.baseAddress, UInt32($0.count))
             }
         }
+        if set.hasCounters {
+            guard let counter = Expression.counter(Counter()).makeHandle() else {
+                return .failure(.invalidRequest(operation, "out of memory"))
+            }
+            nftnl_set_add_expr(object, counter.pointer)
+        }
         SetUserData.encode(set).withUnsafeBytes {
             _ = nftnl_set_set_data(object, NFTNL_SET_USERDATA.number, $0.baseAddress, UInt32($0.count))
         }

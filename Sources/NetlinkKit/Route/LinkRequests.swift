@@ -131,13 +131,22 @@ extension Exchange {
     }
 
     /// - Returns: nil when there is no such device
-    public func link(_ link: LinkReference) throws(KernelError) -> Link? {
+    public func link(_ link: LinkReference) throws(KernelError) -> Link? { try read(link) { Link($0) } }
+
+    /// - Returns: nil when there is no such device
+    public func linkStatistics(_ link: LinkReference) throws(KernelError) -> LinkStatistics? {
+        try read(link) { LinkStatistics.read($0)?.statistics }
+    }
+
+    private func read<Value>(
+        _ link: LinkReference, _ parse: (borrowing Message) -> Value?
+    ) throws(KernelError) -> Value? {
         let request = Request(
             Operation("read", "\(link)"), type: UInt16(RTM_GETLINK), flags: [], header: link.header, LinkSpace.self
         ) { $0.put(LinkSpace.name, ifPresent: link.name) }
         do throws(KernelError) {
             for bytes in try perform(request) {
-                if let message = Message(bytes.span.bytes, at: 0), let link = Link(message) { return link }
+                if let message = Message(bytes.span.bytes, at: 0), let value = parse(message) { return value }
             }
             throw KernelError.malformed(request.operation, "no link in it")
         } catch where error.errno == .noDevice {

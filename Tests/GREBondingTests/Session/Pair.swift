@@ -43,7 +43,12 @@ struct Pair {
     var deniedLegs: [LegID: ErrorCode] = [:]
     /// Whether packets pass the bond.
     var trafficFlows = false
-    var packets: UInt64 = 0
+    var sample = TrafficSample()
+    /// Legs on which packets only go up.
+    var uploads: Set<LegID> = []
+    private var arrived: [LegID: UInt64] = [:]
+    /// Legs that bring packets but lose messages, as a queue that is always full does.
+    var drowned: Set<LegID> = []
     var bypass: UInt32?
     var gatewayBond: Bond?
     var pointBonds: [UInt32: Bond] = [:]
@@ -70,7 +75,7 @@ struct Pair {
         point = AggregationPoint(
             settings: .init(
                 addresses: [Self.h], parameters: parameters, dialect: dialect,
-                allowsSecondaryAlone: allowsSecondaryAlone),
+                allowsSecondaryAlone: allowsSecondaryAlone, monitorsTraffic: monitorsTraffic),
             random: SplitMix(state: seed &+ 1))
         random = SeededGenerator(seed: seed &+ 2)
     }
@@ -128,8 +133,8 @@ struct Pair {
                 answers.removeFirst()
                 give(.authorized(answer.1, verdict(answer.1)))
             } else if let time = gateway.wantsTrafficSampleAt, time <= now {
-                if trafficFlows { packets += 1 }
-                give(.traffic(packets: packets))
+                if trafficFlows { count() }
+                give(.traffic(sample))
             } else if let bypass, let time = gateway.wantsBypassSampleAt, time <= now {
                 give(.bypassTraffic(bypass))
             } else {
@@ -138,6 +143,14 @@ struct Pair {
             }
         }
         now = max(now, end)
+    }
+
+    /// A packet more each way on each leg, where nothing swallows it.
+    private mutating func count() {
+        for leg in gateway.legsUp {
+            sample.sent[leg, default: 0] += 1
+            if !blackholes.contains(leg), !uploads.contains(leg) { sample.received[leg, default: 0] += 1 }
+        }
     }
 
     private func verdict(_ request: AuthorizationRequest) -> AuthorizationResult {
@@ -181,6 +194,10 @@ struct Pair {
                 case .isSilent: break
                 }
             case .bond(let id, let bond): pointBonds[id] = bond
+            case .sampleTraffic(let id):
+                // What the gateway sends arrives, unless something swallows it.
+                if trafficFlows { for leg in Self.addresses.keys where !blackholes.contains(leg) { arrived[leg, default: 0] += 1 } }
+                give(.traffic(sessionID: id, TrafficSample(received: arrived)))
             case .event(_, let event): pointEvents.append(event)
             }
         }
@@ -205,7 +222,7 @@ struct Pair {
         if keepsSent { sent.append(packet) }
         let copies = channel.duplication > Int.random(in: 0..<100, using: &random) ? 2 : 1
         for _ in 0..<copies {
-            guard !blackholes.contains(message.leg) else { continue }
+            guard !blackholes.contains(message.leg), !drowned.contains(message.leg) else { continue }
             if channel.loss > Int.random(in: 0..<100, using: &random) { continue }
             order += 1
             packet.order = order

@@ -87,7 +87,7 @@ private struct Scripted: RandomNumberGenerator, Sendable {
         #expect(lists.count == 1 && lists.first?.count == 14)
         #expect(gateway.wantsTrafficSampleAt != nil)
         // Traffic wakes the bond and brings the next Hello forward.
-        give(.traffic(packets: 7), Self.at(3632, 646))
+        give(.traffic(TrafficSample(received: [.secondary: 7])), Self.at(3632, 646))
         try expect("lte-042-notify", "lte-082-hello")
         try hear("lte-083-hello", Self.at(3632, 690))
         try hear("lte-043-notify", Self.at(3632, 691))
@@ -152,7 +152,7 @@ private struct Scripted: RandomNumberGenerator, Sendable {
                     said.append(message.serialized(dialect: .deployed).hex)
                 case .authorize(let request):
                     give(.authorized(request, .granted(Authorization(dslUpstream: 28_787, dslDownstream: 69_122))))
-                case .bond, .event: break
+                case .bond, .sampleTraffic, .event: break
                 }
             }
         }

@@ -1,0 +1,127 @@
+import Addresses
+import Configuration
+import EventLog
+import GREBonding
+import Glibc
+import Logging
+import NFTables
+import NetlinkKit
+
+// What the session asks for: messages, kernel objects, a line in the log.
+extension HomeGateway {
+    func run(_ effects: [HomeGatewaySession.Effect]) {
+        for effect in effects {
+            switch effect {
+            case .send(let message, let id, let destination):
+                guard let socket = sockets[id] else { continue }
+                if !socket.send(message.serialized(dialect: settings.dialect), to: destination) {
+                    common.log(
+                        .info, "send-failed", String(cString: strerror(errno)),
+                        ["leg": label(id), "to": destination])
+                }
+            case .bond(let bond): applyBond(bond)
+            case .filterList(let items):
+                filterList = items
+                common.log(.info, "filter-list", "filter list of the aggregator", ["items": items.count])
+            case .event(let event):
+                common.log(event, settings.cin.description, label)
+                note(event)
+            }
+        }
+    }
+
+    func note(_ event: SessionEvent) {
+        switch event {
+        case .legUp(let id, _): lastChange[id] = ("up", Clock.now())
+        case .legDown(let id, let reason): lastChange[id] = (reason.rawValue, Clock.now())
+        case .setupDenied(let id, let code): lastChange[id] = ("denied: \(code)", Clock.now())
+        case .roundTrip: resequence(session.bond)
+        default: break
+        }
+    }
+
+    func label(_ id: LegID) -> String { legs.first { $0.id == id }?.label ?? "\(id)" }
+
+    /// What is there whether or not a bond is: canonical addresses, rules, and a way out for each access link.
+    func applyBase() {
+        let kernel = settings.kernel
+        let canonical = kernel.canonical(aggregator.family)
+        var objects = CanonicalDevice.objects(
+            local: canonical.local, remote: IPPrefix(host: canonical.remote), protocol: kernel.routeProtocol)
+        objects += [.ruleset(outer.ruleset()), .ruleset(SegmentTable.ruleset())]
+        if settings.tunnel.masquerade, case .v4(let address)? = settings.tunnel.address?.address {
+            objects.append(.ruleset(Self.translation(to: address, device: settings.tunnel.name.description)))
+        }
+        for (number, leg) in legs.enumerated() {
+            guard let wan = wans[leg.id] else { continue }
+            let name = leg.settings.interface.description
+            if aggregator.family == .v4 { objects.append(.reversePathFilter(link: name, .loose)) }
+            guard let address = wan.address else { continue }
+            let table = kernel.table + 1 + UInt32(number)
+            for target in Set([aggregator, session.bond?.aggregator ?? aggregator]) {
+                objects.append(
+                    .route(
+                        RouteToDevice(
+                            IPPrefix(host: target), link: name, gateway: wan.gateway, table: table,
+                            protocol: RouteProtocol(rawValue: kernel.routeProtocol))))
+            }
+            objects.append(
+                .rule(
+                    Rule(
+                        address.family, priority: kernel.rulePriority + UInt32(number), .lookup(table: table),
+                        from: IPPrefix(host: address), protocol: RouteProtocol(rawValue: kernel.routeProtocol))))
+        }
+        common.state.apply(objects, for: .base)
+    }
+
+    func applyBond(_ bond: Bond?) {
+        resequence(bond)
+        guard let bond else {
+            common.state.apply([], for: .bond(0))
+            return
+        }
+        if bond.aggregator != aggregator { applyBase() }
+        let objects = GatewayBond(settings: settings, outer: outer, wans: wans).objects(bond)
+        common.state.apply(objects, for: .bond(0))
+    }
+
+    /// Source translation of the LAN's IPv4, so that one address of the subscriber's is all the operator sees.
+    private static func translation(to address: IPv4Address, device: String) -> Ruleset {
+        var set = Ruleset(Table(.ip, "spillway_nat", comment: "spillway: the LAN behind the bond's address"))
+        set.chains = [Chain(set.table.id, "translate", hook: Hook(.nat, .postrouting, .sourceNat))]
+        set.rules = [
+            ChainRule(
+                set.table.id, "translate", .match(.outputInterfaceName, .equal(.interfaceName(device))),
+                .match(.ipSaddr, .notEqual(.ipv4(address))), .snat(to: .ipv4(address)))
+        ]
+        return set
+    }
+
+    // MARK: Recombination
+
+    /// What a leg that is gone still had is not waited for: with one leg everything goes as it comes.
+    private func resequence(_ bond: Bond?) {
+        if let old = resequencedKey, old != bond?.key { common.queue.set(old, nil) }
+        resequencedKey = bond?.key
+        guard let bond else { return }
+        let value = Resequencer.Settings(settings.resequencer, legs.compactMap { session.roundTripTime(of: $0.id) })
+        common.queue.set(bond.key, bond.legs.count > 1 ? value : .passing)
+    }
+}
+
+extension Resequencer.Settings {
+    /// A fixed OUTOFORDER_TIMER is taken as it is. Otherwise packets wait for a leg as long as it is alive, and its
+    /// silence is judged by what is known of the legs' round trips.
+    init(_ settings: ResequencerConfiguration, _ times: [RoundTripTime] = []) {
+        switch settings.timer {
+        case .fixed(let time): self.init(bufferLimit: settings.buffer, timer: time.duration.nanoseconds)
+        case .automatic:
+            let smoothed = times.compactMap { $0.smoothed?.nanoseconds }
+            let difference = (smoothed.max() ?? 0) - (smoothed.min() ?? 0)
+            let jitter = times.map(\.deviation.nanoseconds).max() ?? 0
+            self.init(
+                bufferLimit: settings.buffer, timer: 1_000_000_000,
+                silence: min(max(difference + 4 * jitter, 100_000_000), 400_000_000))
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Configuration
+import EventLog
+import GREBonding
+import NFTables
+import Logging
+import NetlinkKit
+
+// What the session wants to know of the kernel's counters, and what the user asks to be tested.
+extension HomeGateway {
+    func sampleTraffic(_ now: Instant) {
+        readCounters()
+        run(session.handle(.traffic(TrafficSample(traffic)), now: now))
+    }
+
+    /// Keeps the old counts where the kernel does not answer.
+    func readCounters() {
+        guard let bond = session.bond else { return }
+        let counters = LegCounters(
+            outer: outer, key: bond.key, receiveFrom: bond.legs.mapValues { _ in bond.aggregator },
+            canonicalRemote: settings.kernel.canonical(outer.family).remote)
+        do {
+            traffic = try counters.read(common.state.tables)
+        } catch {
+            common.kernelLog(.warning, "no-counters", "\(error)")
+        }
+    }
+
+    /// RFC 8157 §5.6.1.
+    func sampleBypass(_ now: Instant) {
+        readCounters()
+        var rate: UInt32 = 0
+        if let leg = legs.first(where: { $0.id == .primary }), let wan = wans[leg.id],
+            let statistics = (try? common.state.route.linkStatistics(.index(wan.index))) ?? nil
+        {
+            rate = bypass.rate(
+                link: statistics.receivedBytes, bonded: traffic[leg.id]?.received ?? .init(),
+                header: wan.headerLength, now: now)
+        }
+        run(session.handle(.bypassTraffic(rate), now: now))
+    }
+
+    // MARK: Diagnostics, RFC 8157 §5.6.8–§5.6.11
+
+    /// Why it cannot be started; nil when it was.
+    func startDiagnostic(_ kind: Diagnostic, for duration: Duration) -> String? {
+        let now = Clock.now()
+        run(session.handle(.startDiagnostic(kind), now: now))
+        guard session.diagnostic == kind else { return "the legs that it needs are not up" }
+        diagnosticUntil = now + duration
+        return nil
+    }
+
+    func endDiagnostic(_ now: Instant) {
+        diagnosticUntil = nil
+        run(session.handle(.endDiagnostic, now: now))
+    }
+}

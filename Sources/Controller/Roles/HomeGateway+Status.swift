@@ -1,0 +1,79 @@
+import Addresses
+import Configuration
+import EventLog
+import GREBonding
+import NetlinkKit
+
+// What the control socket answers.
+extension HomeGateway {
+    func answer(_ request: Request) -> String {
+        switch request {
+        case .status: return status()
+        case .diagnose(let kind?, let duration): return Answer.done(unless: startDiagnostic(kind, for: duration))
+        case .diagnose(nil, _):
+            endDiagnostic(Clock.now())
+            return Answer.done(unless: nil)
+        case .drain: return Answer.done(unless: "only an aggregation point can be drained")
+        }
+    }
+
+    private func status() -> String {
+        readCounters()
+        var object = JSONObject()
+        object.add("version", 1)
+        object.add("role", "hg")
+        object.add("uptime_s", (Clock.now() - started).milliseconds / 1000)
+        var bond = JSONObject()
+        bond.add("state", session.bond == nil ? "down" : "up")
+        if let now = session.bond {
+            bond.add("session_id", now.sessionID)
+            bond.add("aggregator", now.aggregator.description)
+            bond.add("distribution", now.distribution.name(label))
+            bond.add("cir_kbit", now.committedInformationRate)
+            bond.add("device", settings.tunnel.name.description)
+            bond.add("hello_state", session.helloState.rawValue)
+            bond.add("primary_only", session.rtt.primaryOnly)
+            if let difference = session.rtt.difference { bond.add("rtt_difference_us", difference.nanoseconds / 1000) }
+            if let kind = session.diagnostic { bond.add("diagnostic", kind.name) }
+            bond.add("bypass_kbit", bypass.last)
+            bond.add("filter_items", filterList.count)
+            if let resequencer = common.resequencerJSON(now.key) { bond.add("resequencer", resequencer) }
+        }
+        var states = JSONObject()
+        for leg in legs { states.add(leg.label, status(of: leg.id, leg.settings)) }
+        bond.add("legs", states)
+        object.add("bond", bond)
+        object.add("queue", common.queueJSON)
+        object.add("discarded", common.discardedJSON)
+        object.add("control_drops", sockets.values.reduce(0) { $0 + $1.drops })
+        return object.description
+    }
+
+    func status(of id: LegID, _ settings: LegConfiguration) -> JSONObject {
+        var object = JSONObject()
+        object.add("interface", settings.interface.description)
+        object.add("state", session.stateName(of: id))
+        if let change = lastChange[id] {
+            object.add("reason", change.state)
+            object.add("since_s", (Clock.now() - change.since).milliseconds / 1000)
+        }
+        if let address = wans[id]?.address { object.add("address", address.description) }
+        if let gateway = wans[id]?.gateway { object.add("gateway", gateway.description) }
+        if let counted = traffic[id], session.bond?.legs[id] != nil { object.add("traffic", JSONObject(counted)) }
+        if let rtt = session.roundTripTime(of: id) {
+            if let last = rtt.last { object.add("rtt_us", last.nanoseconds / 1000) }
+            if let smoothed = rtt.smoothed { object.add("rtt_smoothed_us", smoothed.nanoseconds / 1000) }
+        }
+        return object
+    }
+}
+
+extension Bond.Distribution {
+    /// "overflow dsl>lte", "only dsl"
+    func name(_ label: (LegID) -> String) -> String {
+        switch self {
+        case .only(let leg): "only \(label(leg))"
+        case .overflow(let first, let second): "overflow \(label(first))>\(label(second))"
+        }
+    }
+}
