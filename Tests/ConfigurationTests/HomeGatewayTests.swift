@@ -12,7 +12,8 @@ import Testing
         #expect(c.dsl.interface.description == "dsl0" && c.dsl.linkOverhead == 14 && c.dsl.isEnabled)
         #expect(c.dsl.gateway == nil && c.dsl.upstream == nil)
         #expect(c.tunnel.name.description == "bond0" && c.tunnel.mtu == .automatic)
-        #expect(c.tunnel.masquerade && c.tunnel.defaultRoute)
+        #expect(c.tunnel.masquerade && c.tunnel.defaultRoute && c.tunnel.prefix == nil)
+        #expect(c.dsl.setupAttributes.isEmpty)
         #expect(c.resequencer.buffer == 4096 && c.resequencer.timer == .automatic)
         #expect(c.resequencer.overflowHold == .seconds(2))
         #expect(c.kernel.markMask == 0xF000_0000 && c.kernel.table == 5300 && c.kernel.routeProtocol == 157)
@@ -37,13 +38,16 @@ import Testing
             downstream = 50000000
             link_overhead = -12
             enabled = false
+            setup_attributes = [{ type = 53, value = "00000003" }, { type = 31, value = "00000064" }]
             [lte]
             interface = "lte0"
             gateway = "fe80::1"
+            setup_attributes = [{ value = "0aFf", type = 255 }]
             [tunnel]
             name = "bond"
             address = "100.64.0.2"
             address6 = "2001:db8:1::1/64"
+            prefix = "2001:db8:1:100::/56"
             mtu = 1280
             masquerade = false
             default_route = false
@@ -76,6 +80,9 @@ import Testing
         #expect(c.dsl.upstream == BitRate("10 Mbit/s") && c.dsl.downstream == BitRate("50 Mbit/s"))
         #expect(c.tunnel.name.description == "bond" && c.tunnel.mtu == .bytes(1280))
         #expect(c.tunnel.address == IPPrefix("100.64.0.2/32") && c.tunnel.address6 == IPPrefix("2001:db8:1::1/64"))
+        #expect(c.tunnel.prefix == IPPrefix("2001:db8:1:100::/56"))
+        #expect(c.dsl.setupAttributes == [.unknown(type: 53, value: [0, 0, 0, 3]), .idleHelloInterval(100)])
+        #expect(c.lte.setupAttributes == [.unknown(type: 255, value: [0x0A, 0xFF])])
         #expect(!c.tunnel.masquerade && !c.tunnel.defaultRoute)
         #expect(c.resequencer.buffer == 64 && c.resequencer.timer == .fixed(Milliseconds(80)))
         #expect(c.resequencer.overflowHold == Milliseconds(500))
@@ -103,6 +110,14 @@ import Testing
         ("tunnel.name = \"a b\"", 3, "tunnel.name: expected an interface name"),
         ("tunnel.address = \"2001:db8::1\"", 3, "tunnel.address: expected an IPv4 address"),
         ("tunnel.address6 = \"192.0.2.1\"", 3, "tunnel.address6: expected an IPv6 address"),
+        ("tunnel.prefix = \"192.0.2.0/24\"", 3, "tunnel.prefix: expected an IPv6 prefix such as"),
+        ("tunnel.prefix = \"fe80::/10\"", 3, "tunnel.prefix: expected an IPv6 prefix such as"),
+        ("tunnel.prefix = \"ff00::/8\"", 3, "tunnel.prefix: expected an IPv6 prefix such as"),
+        ("tunnel.prefix = \"2001:db8:1::\"", 3, "tunnel.prefix: a length of 128 is out of range: 1…64"),
+        ("tunnel.prefix = \"2001:db8::/65\"", 3, "tunnel.prefix: a length of 65 is out of range"),
+        ("tunnel.prefix = \"2001:db8::/0\"", 3, "tunnel.prefix: a length of 0 is out of range"),
+        ("tunnel.prefix = \"2001:db8::1/64\"", 3,
+         "tunnel.prefix: 2001:db8::1/64 has host bits set: 2001:db8::/64 is the prefix"),
         ("tunnel.mtu = 575", 3, "tunnel.mtu: 575 bytes is out of range: 576…9000"),
         ("tunnel.mtu = \"big\"", 3, "tunnel.mtu: expected 576…9000 bytes or \"auto\", found \"big\""),
         ("tunnel = { mtu = 1200, address6 = \"2001:db8::1\" }", 3, "tunnel.mtu: 1200 bytes is less than the 1280"),
@@ -149,6 +164,23 @@ import Testing
         ("downstream = 2.5", "dsl.downstream: expected a rate such as"),
         ("link_overhead = 257", "dsl.link_overhead: 257 bytes is out of range: -64…256 bytes"),
         ("enabled = \"yes\"", "dsl.enabled: expected true or false, found a string"),
+        ("setup_attributes = 1", "dsl.setup_attributes: expected an array of tables ([[dsl.setup_attributes]]), foun"),
+        ("setup_attributes = [{value = ''}]", "dsl.setup_attributes.type: required, but missing"),
+        ("setup_attributes = [{type = 256, value = ''}]", "dsl.setup_attributes.type: 256 is out of range: 0…255"),
+        ("setup_attributes = [{type = 53, value = 3}]", "dsl.setup_attributes.value: expected hexadecimal digits in"),
+        ("setup_attributes = [{type = 53, value = '0a0'}]", "dsl.setup_attributes.value: expected hexadecimal digits"),
+        ("setup_attributes = [{type = 53, value = '0x0a'}]", "dsl.setup_attributes.value: expected hexadecimal digits"),
+        ("setup_attributes = [{type = 53, value = '\(String(repeating: "00", count: 1001))'}]",
+         "dsl.setup_attributes.value: 1001 bytes is out of range: at most 1000 bytes"),
+        ("setup_attributes = [{type = 255, value = ''}]", "dsl.setup_attributes.value: attribute 255 without a value"),
+        ("setup_attributes = [{type = 31, value = '0a0b'}]",
+         "dsl.setup_attributes.value: not a value of attribute 31 (Idle Hello Interval): attribute_length"),
+        ("setup_attributes = [{type = 31, value = '00000001'}]",
+         "dsl.setup_attributes.value: Idle Hello Interval 1 is not in 100–86400 in steps of 100"),
+        ("setup_attributes = [{type = 8, value = '000000010001000100'}]",
+         "dsl.setup_attributes.value: 1 bytes after the last whole filter item"),
+        ("setup_attributes = [\(Array(repeating: "{type=53,value=''}", count: 17).joined(separator: ","))]",
+         "dsl.setup_attributes: 17 attributes is out of range: at most 16"),
         ("up_stream = 1", "dsl.up_stream: unknown key; did you mean \"upstream\"?"),
     ])
     func refusesInLeg(line text: String, reason: String) {

@@ -25,7 +25,7 @@ import Testing
     /// A table's rows are the keys that the decoder asks for, no more and no fewer.
     @Test func manualHasEveryKey() throws {
         let problems = ProblemCollector()
-        for text in ["role='hg'\ncin='x'\n[dsl]\n[lte]", "role='haap'\n[[subscriber]]"] {
+        for text in ["role='hg'\ncin='x'\n[dsl]\nsetup_attributes=[{}]\n[lte]", "role='haap'\n[[subscriber]]"] {
             let root = try TOMLParser.parse(Array(text.utf8), file: "t")
             _ = Configuration.decode(
                 root, context: Machine(files: [:]).context, problems: problems, interfaceExists: { _ in true })

@@ -61,6 +61,7 @@ struct HomeGatewayDecoder {
             let downstream = table.rate("downstream")
             let overhead = table.integer("link_overhead", in: -64...256, unit: "bytes")
             let isEnabled = table.boolean("enabled")
+            let setupAttributes = table.setupAttributes("setup_attributes")
             if let gateway {
                 if !gateway.isUnicast {
                     table.report("gateway", "\(gateway) is not a unicast address")
@@ -80,6 +81,7 @@ struct HomeGatewayDecoder {
             leg.downstream = downstream
             if let overhead { leg.linkOverhead = Int(overhead) }
             if let isEnabled { leg.isEnabled = isEnabled }
+            leg.setupAttributes = setupAttributes
             return leg
         }
         interfaces += references
@@ -94,6 +96,7 @@ struct HomeGatewayDecoder {
             }
             result.address = tunnelAddress(table, "address", family: .v4)
             result.address6 = tunnelAddress(table, "address6", family: .v6)
+            result.prefix = lanPrefix(table, "prefix")
             if let mtu = table.mtu("mtu") { result.mtu = mtu }
             if let masquerade = table.boolean("masquerade") { result.masquerade = masquerade }
             if let defaultRoute = table.boolean("default_route") { result.defaultRoute = defaultRoute }
@@ -109,6 +112,24 @@ struct HomeGatewayDecoder {
         guard let prefix = table.value(key, IPPrefix.self, expected: expected) else { return nil }
         guard prefix.address.family == family, prefix.address.isUnicast else {
             table.report(key, "expected \(expected), found \"\(prefix.address)\"")
+            return nil
+        }
+        return prefix
+    }
+
+    private func lanPrefix(_ table: TableReader, _ key: String) -> IPPrefix? {
+        let expected = "an IPv6 prefix such as 2001:db8:1::/56"
+        guard let prefix = table.value(key, IPPrefix.self, expected: expected) else { return nil }
+        guard prefix.address.family == .v6, prefix.address.isUnicast, !prefix.address.isLinkLocal else {
+            table.report(key, "expected \(expected), found \"\(prefix)\"")
+            return nil
+        }
+        guard (1...64).contains(prefix.length) else {
+            table.report(key, "a length of \(prefix.length) is out of range: 1…64")
+            return nil
+        }
+        guard prefix.masked == prefix else {
+            table.report(key, "\(prefix) has host bits set: \(prefix.masked) is the prefix")
             return nil
         }
         return prefix

@@ -86,8 +86,10 @@ final class TableReader {
     }
 
     /// A whole number in `range`, in multiples of `step`.
-    func integer(_ key: String, in range: ClosedRange<Int64>, step: Int64 = 1, unit: String = "") -> Int64? {
-        guard let node = node(key) else { return nil }
+    func integer(
+        _ key: String, required: Bool = false, in range: ClosedRange<Int64>, step: Int64 = 1, unit: String = ""
+    ) -> Int64? {
+        guard let node = node(key, required: required) else { return nil }
         guard case .integer(let value) = node.value else {
             report(key, "expected an integer, found \(node.value.kind)")
             return nil

@@ -46,6 +46,9 @@ public struct LegConfiguration: Hashable, Sendable {
     public var linkOverhead: Int = 14
     /// `enabled`: false leaves the link alone. Default: true.
     public var isEnabled = true
+    /// `setup_attributes`: appended to the leg's Setup Request in this order, at most 16 of at most 1000 bytes each.
+    /// Default: none.
+    public var setupAttributes: [Attribute] = []
 
     public init(interface: InterfaceName) { self.interface = interface }
 }
@@ -58,6 +61,9 @@ public struct TunnelConfiguration: Hashable, Sendable {
     public var address: IPPrefix?
     /// `address6`: IPv6 address of the device; without a length it is a /128. Default: none.
     public var address6: IPPrefix?
+    /// `prefix`: the IPv6 prefix that the LAN uses through the bond (RFC 8157 §5.4.2, §5.6.7), 1…64 bits long, host
+    /// bits clear. Default: none.
+    public var prefix: IPPrefix?
     /// `mtu`: bytes of an inner packet, 576…9000, or "auto": the smaller leg's MTU less the outer headers.
     /// Default: "auto".
     public var mtu: TunnelMTU = .automatic
