@@ -14,6 +14,9 @@ import Testing
         #expect(c.session == SessionConfiguration())
         #expect(c.session.idleTimeout.seconds == 86400 && c.session.idleHelloInterval.seconds == 1800)
         #expect(c.tunnel.prefix == "bond" && c.tunnel.mtu == .automatic && c.subscribers.isEmpty)
+        #expect(c.limits.bonds == 100_000 && c.limits.drainRate == 100 && !c.session.lteAlone)
+        #expect(c.session.dslAttributes.isEmpty && c.session.lteAttributes.isEmpty)
+        #expect(c.filterLists.isEmpty && c.defaultFilterList == nil)
     }
 
     @Test func everyKey() throws {
@@ -32,6 +35,12 @@ import Testing
             rtt_violation = 1
             rtt_compliance = 25
             bypass_check_interval = "300 s"
+            lte_alone = true
+            dsl_attributes = [{ type = 56, value = "00000032" }, { type = 65, value = "" }]
+            lte_attributes = [{ type = 65, value = "0000000A" }]
+            [limits]
+            bonds = 1000000
+            drain_rate = 10
             [tunnel]
             prefix = "hg-"
             mtu = 1400
@@ -53,6 +62,9 @@ import Testing
         #expect(c.session.rttDifferenceThreshold.rawValue == 40)
         #expect(c.session.rttViolation == 1 && c.session.rttCompliance == 25)
         #expect(c.session.bypassCheckInterval.seconds == 300 && c.session.idleHelloInterval.seconds == 1800)
+        #expect(c.session.lteAlone && c.limits.bonds == 1_000_000 && c.limits.drainRate == 10)
+        #expect(c.session.dslAttributes == [.unknown(type: 56, value: [0, 0, 0, 50]), .unknown(type: 65, value: [])])
+        #expect(c.session.lteAttributes == [.unknown(type: 65, value: [0, 0, 0, 10])])
         #expect(c.tunnel.prefix == "hg-" && c.tunnel.mtu == .bytes(1400))
         let s = c.subscribers[0]
         #expect(s.cin == ClientIdentificationName("one") && s.address == IPv4Address(100, 64, 0, 1))
@@ -81,6 +93,12 @@ import Testing
         ("session.rtt_compliance = 26", 3, "session.rtt_compliance: 26 is out of range"),
         ("session.bypass_check_interval = 9", 3, "session.bypass_check_interval: 9 s is out of range: 10…300 s"),
         ("tunnel.prefix = \"123456789\"", 3, "tunnel.prefix: \"123456789\" is not 1…8 bytes"),
+        ("session.lte_alone = 1", 3, "session.lte_alone: expected true or false, found an integer"),
+        ("session.dsl_attributes = [{type = 65}]", 3, "session.dsl_attributes.value: required, but missing"),
+        ("limits.bonds = 0", 3, "limits.bonds: 0 is out of range: 1…1000000"),
+        ("limits.bonds = 1000001", 3, "limits.bonds: 1000001 is out of range"),
+        ("limits.drain_rate = 9", 3, "limits.drain_rate: 9 bonds/s is out of range: 10…100000 bonds/s"),
+        ("limits.drain_rate = 100001", 3, "limits.drain_rate: 100001 bonds/s is out of range"),
         ("tunnel.name = \"x\"", 3, "tunnel.name: unknown key"),
         ("subscriber = [1]", 3, "subscriber: expected an array of tables ([[subscriber]]), found an array"),
         ("subscriber = [{}]", 3, "subscriber.cin: required, but missing"),

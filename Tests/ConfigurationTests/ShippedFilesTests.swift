@@ -10,7 +10,7 @@ import Testing
         return parts.dropLast(3).joined(separator: "/")
     }()
 
-    @Test(arguments: ["home-gateway", "lab-hg", "lab-haap", "deployed-hg"])
+    @Test(arguments: ["home-gateway", "lab-hg", "lab-haap", "deployed-hg", "aggregation-point"])
     func examples(name: String) throws {
         let configuration = try Configuration.load(path: "\(Self.root)/deploy/examples/\(name).toml")
         switch configuration {
@@ -18,14 +18,17 @@ import Testing
             #expect(name != "lab-haap")
             #expect((c.dialect == .deployed) == (name == "deployed-hg"))
         case .aggregationPoint(let c):
-            #expect(name == "lab-haap" && c.subscribers.count == 1)
+            #expect(["lab-haap", "aggregation-point"].contains(name) && c.subscribers.count == 1)
+            #expect(c.filterLists.mapValues(\.count) == (name == "lab-haap" ? [:] : ["voice": 4]))
+            #expect(c.subscribers[0].filterList == (name == "lab-haap" ? nil : "voice"))
         }
     }
 
     /// A table's rows are the keys that the decoder asks for, no more and no fewer.
     @Test func manualHasEveryKey() throws {
         let problems = ProblemCollector()
-        for text in ["role='hg'\ncin='x'\n[dsl]\nsetup_attributes=[{}]\n[lte]", "role='haap'\n[[subscriber]]"] {
+        let haap = "role='haap'\n[[subscriber]]\n[session]\ndsl_attributes=[{}]\n[[filter_list]]\n[[filter_list.item]]"
+        for text in ["role='hg'\ncin='x'\n[dsl]\n[lte]", haap] {
             let root = try TOMLParser.parse(Array(text.utf8), file: "t")
             _ = Configuration.decode(
                 root, context: Machine(files: [:]).context, problems: problems, interfaceExists: { _ in true })
@@ -40,6 +43,7 @@ import Testing
 
     private static let sections: Set<String> = [
         "dsl", "lte", "tunnel", "resequencer", "colour", "kernel", "control", "log", "session", "defaults", "subscriber",
+        "limits", "item",
     ]
 
     /// The system's own files: a folder that is not there, a folder in place of a file, a file that is too large.

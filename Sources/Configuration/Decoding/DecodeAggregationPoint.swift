@@ -22,8 +22,12 @@ struct AggregationPointDecoder {
         result.kernel = table.kernel()
         result.control = table.control()
         result.log = table.log()
-        result.defaults = table.section("defaults") { SubscriberDecoder.rates($0) } ?? SubscriberRates()
-        result.subscribers = subscribers(defaults: result.defaults)
+        result.limits = limits()
+        let filterLists = FilterListDecoder(table, context: context)
+        result.filterLists = filterLists.lists
+        let subscribers = SubscriberDecoder(table, filterLists: filterLists)
+        (result.defaults, result.defaultFilterList) = (subscribers.defaults, subscribers.defaultFilterList)
+        result.subscribers = self.subscribers(subscribers)
         checkCanonical(result.kernel, addresses: addresses + anycast)
         return addresses.isEmpty ? nil : result
     }
@@ -51,6 +55,9 @@ struct AggregationPointDecoder {
             set(\.rttViolation, "rtt_violation", 1...25)
             set(\.rttCompliance, "rtt_compliance", 1...25)
             set(\.bypassCheckInterval, "bypass_check_interval", 10...300)
+            if let alone = table.boolean("lte_alone") { result.lteAlone = alone }
+            result.dslAttributes = table.setupAttributes("dsl_attributes")
+            result.lteAttributes = table.setupAttributes("lte_attributes")
             return result
         } ?? SessionConfiguration()
     }
@@ -71,28 +78,22 @@ struct AggregationPointDecoder {
         } ?? TunnelPoolConfiguration()
     }
 
-    private func subscribers(defaults: SubscriberRates) -> [SubscriberConfiguration] {
-        let decoder = SubscriberDecoder(problems: table.problems, defaults: defaults)
-        var result = decoder.decode(table)
-        guard let path = table.value("subscribers_file", String.self, expected: "a path") else { return result }
-        do {
-            let file = context.resolve(path, relativeTo: table.location(of: "subscribers_file").file)
-            let text = try context.read(file, LoadContext.subscriberFileLimit)
-            let root = try TOMLParser.parse(text, file: file)
-            guard case .table(let entries) = root.value else { return result }
-            let reader = TableReader(path: "", location: root.location, entries: entries, problems: table.problems)
-            result += decoder.decode(reader)
-            reader.finish()
-        } catch {
-            if error.problems.allSatisfy({ $0.line == 0 }) {
-                for problem in error.problems {
-                    table.report("subscribers_file", "\(problem.file): \(problem.reason)")
-                }
-            } else {
-                table.problems.add(error)
+    private func limits() -> LimitsConfiguration {
+        table.section("limits") { table in
+            var result = LimitsConfiguration()
+            if let bonds = table.integer("bonds", in: 1...1_000_000) { result.bonds = Int(bonds) }
+            if let rate = table.integer("drain_rate", in: 10...100_000, unit: "bonds/s") {
+                result.drainRate = Int(rate)
             }
-        }
-        return result
+            return result
+        } ?? LimitsConfiguration()
+    }
+
+    private func subscribers(_ decoder: SubscriberDecoder) -> [SubscriberConfiguration] {
+        decoder.decode(table)
+            + (context.include("subscribers_file", of: table, limit: LoadContext.subscriberFileLimit) {
+                decoder.decode($0)
+            } ?? [])
     }
 
     // MARK: what no key can tell alone

@@ -4,20 +4,27 @@ import GREBonding
 /// `[[subscriber]]`, from however many files: what one subscriber has, no other may have.
 final class SubscriberDecoder {
     private let problems: ProblemCollector
-    private let defaults: SubscriberRates
+    private let filterLists: FilterListDecoder
+    private(set) var defaults = SubscriberRates()
+    private(set) var defaultFilterList: String?
     private var cins: [ClientIdentificationName: SourceLocation] = [:]
     private var prefixes: [IPPrefix: SourceLocation] = [:]
 
-    init(problems: ProblemCollector, defaults: SubscriberRates) {
-        self.problems = problems
-        self.defaults = defaults
+    /// Reads `[defaults]`.
+    init(_ table: TableReader, filterLists: FilterListDecoder) {
+        problems = table.problems
+        self.filterLists = filterLists
+        _ = table.section("defaults") { table in
+            defaults = Self.rates(table)
+            defaultFilterList = filterLists.reference("filter_list", in: table)
+        }
     }
 
     func decode(_ table: TableReader) -> [SubscriberConfiguration] {
         table.sections("subscriber") { decodeOne($0) }
     }
 
-    static func rates(_ table: TableReader) -> SubscriberRates {
+    private static func rates(_ table: TableReader) -> SubscriberRates {
         var result = SubscriberRates()
         result.dslUpstream = table.rate("dsl_upstream")
         result.dslDownstream = table.rate("dsl_downstream")
@@ -31,6 +38,7 @@ final class SubscriberDecoder {
         let address6 = table.value("address6", IPv6Address.self, expected: "an IPv6 address")
         let routes = table.list("routes", IPPrefix.self, expected: "a prefix such as 192.0.2.0/28")
         let rates = Self.rates(table)
+        let filterList = filterLists.reference("filter_list", in: table)
 
         if let cin { claim(cin, table) }
         if let address { claim(.v4(address), "address", table) }
@@ -48,6 +56,7 @@ final class SubscriberDecoder {
         result.address6 = address6
         result.routes = routes.map(\.value)
         result.rates = rates.filled(from: defaults)
+        result.filterList = filterList ?? defaultFilterList
         return result
     }
 

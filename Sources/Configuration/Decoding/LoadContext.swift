@@ -16,6 +16,26 @@ struct LoadContext: Sendable {
         guard !path.utf8.starts(with: "/".utf8), let slash = file.utf8.lastIndex(of: 0x2F) else { return path }
         return String(file[...slash]) + path
     }
+
+    /// Reads the TOML file that `key` names; nil when the key is absent or there is no such file.
+    func include<T>(_ key: String, of table: TableReader, limit: Int, _ read: (TableReader) -> T) -> T? {
+        guard let path = table.value(key, String.self, expected: "a path") else { return nil }
+        do {
+            let file = resolve(path, relativeTo: table.location(of: key).file)
+            let root = try TOMLParser.parse(self.read(file, limit), file: file)
+            guard case .table(let entries) = root.value else { return nil }
+            let reader = TableReader(path: "", location: root.location, entries: entries, problems: table.problems)
+            defer { reader.finish() }
+            return read(reader)
+        } catch {
+            if error.problems.allSatisfy({ $0.line == 0 }) {
+                for problem in error.problems { table.report(key, "\(problem.file): \(problem.reason)") }
+            } else {
+                table.problems.add(error)
+            }
+            return nil
+        }
+    }
 }
 
 /// An interface that the settings name, and where.

@@ -21,6 +21,13 @@ public struct AggregationPointConfiguration: Hashable, Sendable {
     public var defaults = SubscriberRates()
     /// `[[subscriber]]` here, in the drop-in files and in `subscribers_file`, in this order. Each CIN is unique.
     public var subscribers: [SubscriberConfiguration] = []
+    /// `[limits]`
+    public var limits = LimitsConfiguration()
+    /// `[[filter_list]]` by name: what gateways are to leave out of their bonds (RFC 8157 §5.6.2). Each value is one
+    /// that ``FilterRule`` reads; an empty list clears the gateway's.
+    public var filterLists: [String: [FilterItem]] = [:]
+    /// `[defaults] filter_list`: a key of ``filterLists``. Default: none.
+    public var defaultFilterList: String?
 
     public init(addresses: [IPAddress]) { self.addresses = addresses }
 
@@ -48,6 +55,24 @@ public struct SessionConfiguration: Hashable, Sendable {
     public var rttCompliance: UInt32 = 3
     /// `bypass_check_interval`: 10…300 s (RFC 8157 §5.2.5). Default: 10 s.
     public var bypassCheckInterval: Milliseconds = .seconds(10)
+    /// `lte_alone`: whether a bond stays with LTE when DSL is refused; the standard ends it (RFC 8157 §6.2).
+    /// Default: false.
+    public var lteAlone = false
+    /// `dsl_attributes`: appended to the Setup Accept of DSL in this order, at most 16 of at most 1000 bytes each.
+    /// Default: none.
+    public var dslAttributes: [Attribute] = []
+    /// `lte_attributes`: the same for LTE.
+    public var lteAttributes: [Attribute] = []
+
+    public init() {}
+}
+
+/// What an aggregation point takes on (`[limits]`).
+public struct LimitsConfiguration: Hashable, Sendable {
+    /// `bonds`: at a time, 1…1000000. Default: 100000.
+    public var bonds = 100_000
+    /// `drain_rate`: bonds ended in a second while draining, 10…100000. Default: 100.
+    public var drainRate = 100
 
     public init() {}
 }
@@ -95,6 +120,9 @@ public struct SubscriberConfiguration: Hashable, Sendable {
     public var routes: [IPPrefix] = []
     /// `dsl_upstream`, `dsl_downstream`, `lte_downstream`, already filled from `[defaults]`.
     public var rates = SubscriberRates()
+    /// `filter_list`: a key of ``AggregationPointConfiguration/filterLists``, already filled from `[defaults]`.
+    /// Default: none; the gateway is then sent no list.
+    public var filterList: String?
 
     public init(cin: ClientIdentificationName) { self.cin = cin }
 }
