@@ -27,7 +27,11 @@ final class Aggregator: Role {
         point = AggregationPoint(
             settings: .init(
                 addresses: settings.addresses, parameters: SessionParameters(settings.session),
-                dialect: settings.dialect, monitorsTraffic: true))
+                dialect: settings.dialect,
+                extraAttributes: [
+                    .primary: settings.session.dslAttributes, .secondary: settings.session.lteAttributes,
+                ], allowsSecondaryAlone: settings.session.lteAlone, maximumSessions: settings.limits.bonds,
+                drainRate: settings.limits.drainRate, monitorsTraffic: true))
         subscribers = Dictionary(settings.subscribers.map { ($0.cin, $0) }, uniquingKeysWith: { first, _ in first })
         var outers: [IPFamily: OuterTable] = [:]
         for address in settings.addresses {
@@ -87,6 +91,8 @@ final class Aggregator: Role {
     }
 
     private func run(_ effects: [AggregationPoint.Effect]) {
+        // What the machine is told in answer comes after all that it asked for.
+        var answers: [AggregationPoint.Input] = []
         for effect in effects {
             switch effect {
             case .send(let message, let source, let destination):
@@ -95,17 +101,25 @@ final class Aggregator: Role {
                     common.log(.info, "send-failed", String(cString: strerror(errno)), ["to": destination])
                 }
             case .authorize(let request):
-                run(point.handle(.authorized(request, authorization(of: request)), now: Clock.now()))
+                answers.append(.authorized(request, authorization(of: request)))
             case .bond(let id, let bond): apply(id, bond)
             case .sampleTraffic(let id):
                 // No answer: the machine gives the leg up by itself.
                 guard let traffic = traffic(of: id) else { continue }
-                run(point.handle(.traffic(sessionID: id, TrafficSample(traffic)), now: Clock.now()))
+                answers.append(.traffic(sessionID: id, TrafficSample(traffic)))
             case .event(let id, let event):
                 common.log(event, id.map { "\($0)" } ?? "-", { $0.defaultLabel })
-                if case .roundTrip = event { continue }
+                if case .bondUp(let id) = event, let items = filterList(of: id) {
+                    answers.append(.setFilterList(sessionID: id, items))
+                }
             }
         }
+        for answer in answers { run(point.handle(answer, now: Clock.now())) }
+    }
+
+    /// What the session's gateway is to leave out of its bond (RFC 8157 §5.6.2).
+    private func filterList(of id: UInt32) -> [FilterItem]? {
+        point.sessions[id].flatMap { subscribers[$0.client]?.filterList }.flatMap { settings.filterLists[$0] }
     }
 
     /// The operator's list decides (RFC 8157 §6.2).

@@ -10,6 +10,7 @@ import NetlinkKit
 // What the session asks for: messages, kernel objects, a line in the log.
 extension HomeGateway {
     func run(_ effects: [HomeGatewaySession.Effect]) {
+        var isNew = false
         for effect in effects {
             switch effect {
             case .send(let message, let id, let destination):
@@ -26,7 +27,11 @@ extension HomeGateway {
             case .event(let event):
                 common.log(event, settings.cin.description, label)
                 note(event)
+                if case .bondUp = event { isNew = true }
             }
+        }
+        if isNew, let prefix = settings.tunnel.prefix.flatMap(AssignedIPv6Prefix.init) {
+            run(session.handle(.prefixAssigned(prefix), now: Clock.now()))
         }
     }
 

@@ -51,6 +51,7 @@ final class HomeGateway: Role {
                 client: settings.cin, aggregator: aggregator,
                 dslSynchronizationRate: settings.dsl.downstream?.kilobitsPerSecond ?? 0,
                 primaryUpstreamRate: settings.dsl.upstream?.kilobitsPerSecond ?? 0, legs: legs.map(\.id),
+                extraAttributes: Dictionary(uniqueKeysWithValues: legs.map { ($0.id, $0.settings.setupAttributes) }),
                 monitorsTraffic: true))
     }
 

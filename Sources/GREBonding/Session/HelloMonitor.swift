@@ -91,11 +91,12 @@ struct HelloMonitor: Hashable, Sendable {
     mutating func clearRTT() { rtt = RoundTripTime() }
 
     /// Time to wait for an answer before the next attempt: the smoothed round trip and four deviations. At least a
-    /// second, so that a queue that fills does not look like a dead leg; less on a leg that brings nothing at all,
-    /// because a queue that fills brings something.
+    /// second, so that a queue that fills does not look like a dead leg. On a leg that brings nothing at all, whose
+    /// queue would bring something, all attempts share that time: an answer to the first one still counts.
     private func retry(_ now: Instant) -> Duration {
         guard let smoothed = rtt.smoothed else { return Constants.helloRetry }
-        return max(isSilent(now) ? Constants.probeRetry : Constants.helloRetry, smoothed + rtt.deviation * 4)
+        let wait = smoothed + rtt.deviation * 4
+        return isSilent(now) ? max(Constants.probeRetry, wait / 3) : max(Constants.helloRetry, wait)
     }
 
     static func == (a: Self, b: Self) -> Bool {
