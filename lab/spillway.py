@@ -30,6 +30,13 @@ def prepare() -> None:
         raise SystemExit(f"{binary()} is missing: build it with make build")
 
 
+def command(name: str, daemon: "Spillway", *options) -> subprocess.CompletedProcess:
+    """Runs `spillway NAME` against a daemon, as a person would in its namespace."""
+    words = ["ip", "netns", "exec", daemon.host, str(binary()), name, *map(str, options)]
+    words += ["--socket", daemon.value["control"]["socket"]]
+    return subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
+
+
 def settings(role: str, network: Topology, ipv6: bool = False, **more) -> dict:
     """Settings of one role for a topology. `more` replaces whole values: keys of the top level, and within a table
     single keys, so settings("hg", network, resequencer={"timer": "80 ms"}, lte={"enabled": False}) says the rest."""
