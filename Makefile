@@ -39,6 +39,8 @@ demo: build
 	lab/demo.py $(OUT) $(OUT)/demo.svg
 
 bench: build
+	$(call say,messages and packets against something simpler)
+	$(SWIFT) run -c release --package-path bench bench
 	$(call say,one TCP flow at 50 + 100 Mbit/s against DSL alone (virtual time))
 	lab/run --json --out $(OUT) bond-city
 
@@ -48,7 +50,7 @@ fuzz: packages
 
 clean:
 	$(call say,removing what was built or recorded; the lab's kernel stays in lab/.cache)
-	rm -rf .build lab/out
+	rm -rf .build bench/.build lab/out
 
 packages:
 	$(call say,checking Debian packages)
