@@ -8,22 +8,30 @@ OUT ?= lab/out
 comma := ,
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: build test unit lab demo bench fuzz clean packages
+.PHONY: build static test unit lab size demo bench fuzz clean packages
 
 build: packages
 	$(call say,building the release (.build/release/spillway))
 	$(SWIFT) build -c release
 
-test: unit lab
+static: packages
+	$(call say,building what is shipped (.build/static/spillway))
+	deploy/static/build
+
+test: unit lab size
 
 unit: packages
 	$(call say,building and running the unit tests)
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
 
-lab: build
-	$(call say,running in the lab: $(SCENARIOS))
-	lab/run --json --jobs 2 --out $(OUT) $(SCENARIOS)
+lab: static
+	$(call say,running in the lab what is shipped: $(SCENARIOS))
+	SPILLWAY_BINARY=$(CURDIR)/.build/static/spillway lab/run --json --jobs 2 --out $(OUT) $(SCENARIOS)
+
+size: packages
+	$(call say,comparing what is shipped with its budget)
+	lab/size
 
 demo: build
 	$(call say,DSL alone$(comma) the bond down and up; and one download while legs fail and come back)
@@ -31,6 +39,8 @@ demo: build
 	lab/demo.py $(OUT) $(OUT)/demo.svg
 
 bench: build
+	$(call say,messages and packets against something simpler)
+	$(SWIFT) run -c release --package-path bench bench
 	$(call say,one TCP flow at 50 + 100 Mbit/s against DSL alone (virtual time))
 	lab/run --json --out $(OUT) bond-city
 
@@ -40,7 +50,7 @@ fuzz: packages
 
 clean:
 	$(call say,removing what was built or recorded; the lab's kernel stays in lab/.cache)
-	rm -rf .build lab/out
+	rm -rf .build bench/.build lab/out
 
 packages:
 	$(call say,checking Debian packages)

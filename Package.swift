@@ -14,6 +14,7 @@ let package = Package(
     name: "spillway",
     products: [
         .executable(name: "spillway", targets: ["spillway"]),
+        .library(name: "Addresses", targets: ["Addresses"]),
         .library(name: "NetlinkKit", targets: ["NetlinkKit"]),
         .library(name: "NFTables", targets: ["NFTables"]),
         .library(name: "GREBonding", targets: ["GREBonding"]),

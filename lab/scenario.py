@@ -34,6 +34,8 @@ class Lab:
     checks: list[dict] = dataclasses.field(default_factory=list)
     figures: dict = dataclasses.field(default_factory=dict)
     events: list[dict] = dataclasses.field(default_factory=list)
+    # Captures that lab/measure/sent.py judges when the scenario is over.
+    sent: list[dict] = dataclasses.field(default_factory=list)
     started: float = dataclasses.field(default_factory=time.monotonic)
 
     def say(self, text: str) -> None:
@@ -88,7 +90,8 @@ class Lab:
 
     def result(self) -> dict:
         passed = bool(self.checks) and all(check["pass"] for check in self.checks)
-        return {"scenario": self.scenario, "pass": passed, "figures": self.figures, "checks": self.checks}
+        outcome = {"scenario": self.scenario, "pass": passed, "figures": self.figures, "checks": self.checks}
+        return outcome | {"sent": self.sent}
 
 
 def names() -> list[str]:

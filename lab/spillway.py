@@ -8,6 +8,7 @@ import subprocess
 import time
 
 from lab import namespaces
+from lab.measure import sent
 from lab.scenario import REPOSITORY, Lab
 from lab.topology import HAAP, HAAP6, LAN, LAN6, Topology
 
@@ -97,7 +98,8 @@ def _is_tables(item) -> bool:
 
 
 class Spillway:
-    """One daemon in one namespace. `with Spillway(lab, "hg", settings) as hg: hg.wait_for("bonded", is_bonded)`"""
+    """One daemon in one namespace. `with Spillway(lab, "hg", settings) as hg: hg.wait_for("bonded", is_bonded)`
+    While it is entered, the control messages that leave its host are captured; tshark must find nothing wrong."""
 
     def __init__(self, lab: Lab, host: str, value: dict):
         self.lab = lab
@@ -109,11 +111,16 @@ class Spillway:
         self.configure(value)
 
     def __enter__(self) -> "Spillway":
+        self._captures = sent.control_messages(self.lab, self.host)
+        self._captures.__enter__()
         self.start()
         return self
 
     def __exit__(self, *exception) -> None:
-        self.stop()
+        try:
+            self.stop()
+        finally:
+            self._captures.__exit__(*exception)
 
     def configure(self, value: dict) -> None:
         """Writes the settings; a running daemon takes them with `reload`."""

@@ -13,13 +13,18 @@ from lab import namespaces
 
 
 class Capture:
-    """tcpdump on one device of a host from construction until `stop`. `snap` bytes of each packet are kept."""
+    """tcpdump on one device of a host from construction until `stop`. `snap` bytes of each packet are kept.
+    `outgoing`: only what the host itself sends there, packet by packet; for few packets."""
 
-    def __init__(self, host: str, device: str, file: pathlib.Path, *, snap: int = 128, filter: str = ""):
+    def __init__(
+        self, host: str, device: str, file: pathlib.Path, *, snap: int = 128, filter: str = "", outgoing: bool = False
+    ):
         self.file = file
         self.dropped = 0
+        self._outgoing = outgoing
         # As root, because the folder for results belongs to root; flushed by packet, so that it can be read any time.
-        command = ["tcpdump", "-i", device, "-s", snap, "-w", file, "-U", "-n", "-B", 16384, "-Z", "root"]
+        command = ["tcpdump", "-i", device, "-s", snap, "-w", file, "-U", "-n", "-Z", "root"]
+        command += ["-Q", "out", "-p", "--immediate-mode", "-B", 1024] if outgoing else ["-B", 16384]
         command += [filter] if filter else []
         self._process = namespaces.start(host, *command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         line = self._process.stderr.readline()
@@ -32,7 +37,8 @@ class Capture:
         """Ends the capture; `dropped` then says how many packets it missed."""
         if self._process.poll() is None:
             # The kernel hands packets over in blocks, a block that is not full only after a second.
-            time.sleep(1.2)
+            if not self._outgoing:
+                time.sleep(1.2)
             self._process.send_signal(signal.SIGINT)
         _, words = self._process.communicate(timeout=60)
         missed = re.search(r"(\d+) packets? dropped by kernel", words)

@@ -3,7 +3,7 @@
 import ipaddress
 
 from lab import spillway
-from lab.measure import capture, dissect, flow, order
+from lab.measure import capture, flow, order
 from lab.measure.counters import Counters
 from lab.measure.ping import Pinger, ping
 from lab.spillway import Spillway, is_bonded, settings
@@ -22,11 +22,6 @@ def run(lab, ipv6=False, topology=TOPOLOGY, seconds=SECONDS, omit=OMIT, share=0.
         if not ipv6:
             alone = flow.tcp("haap", "hg", network.dsl.hg_address, 4, bind=HAAP, omit=2)
             lab.figure("dsl_alone_mbit", alone.mbit)
-        control = {
-            leg.name: capture.Capture("hg", leg.name, lab.out / f"control-{leg.name}.pcap", snap=2000,
-                                      filter=f"{'ip6 ' if ipv6 else ''}proto 47 and len < 1100")
-            for leg in network.legs
-        }
         # The deployed dialect knows IPv6 access networks only.
         own = {"address": [HAAP6]} if ipv6 else {}
         with Spillway(lab, "haap", settings("haap", network, **own, **more)), \
@@ -37,9 +32,6 @@ def run(lab, ipv6=False, topology=TOPOLOGY, seconds=SECONDS, omit=OMIT, share=0.
             lab.near("idle round trip is that of DSL, in ms", idle.rtt_ms["p50"], 20, 10)
             for way in ("down", "up"):
                 one_way(lab, network, way, ipv6, seconds, omit, share)
-        for name, each in control.items():
-            seen = dissect.control_messages(each.stop())
-            lab.check(f"tshark finds nothing wrong on {name}", seen.clean and seen.messages > 0, str(seen)[:500])
         limit = min(network.bond_limit_mbit(way, outer_ipv6=ipv6) for way in ("down", "up"))
         lab.figure("limit_mbit", limit)
 
