@@ -8,7 +8,7 @@ OUT ?= lab/out
 comma := ,
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: build static test unit lab size demo bench fuzz clean packages
+.PHONY: build static test unit lab size demo bench fuzz smoke clean packages
 
 build: packages
 	$(call say,building the release (.build/release/spillway))
@@ -18,7 +18,7 @@ static: packages
 	$(call say,building what is shipped (.build/static/spillway))
 	deploy/static/build
 
-test: unit lab size
+test: unit smoke lab size
 
 unit: packages
 	$(call say,building and running the unit tests)
@@ -45,8 +45,12 @@ bench: build
 	lab/run --json --out $(OUT) bond-city
 
 fuzz: packages
-	$(call say,feeding the decoders what no peer should send)
+	$(call say,feeding the decoders and the session machines what no peer should send)
 	fuzz/run
+
+smoke: packages
+	$(call say,the same$(comma) shortly)
+	fuzz/run --smoke
 
 clean:
 	$(call say,removing what was built or recorded; the lab's kernel stays in lab/.cache)

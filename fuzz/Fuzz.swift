@@ -83,7 +83,7 @@ func runGateway(_ script: Script) {
             client: ClientIdentificationName("g")!, aggregator: h, monitorsTraffic: true), random: Constant())
     _ = gateway.handle(.wanUp(.secondary, address(.secondary, 0)), now: now)
     var steps = 0
-    while let operation = script.byte(), steps < 200 {
+    while let operation = script.byte(), steps < 100 {
         steps += 1
         let leg: LegID = operation & 8 == 0 ? .primary : .secondary
         switch operation & 7 {
@@ -120,7 +120,7 @@ func runPoint(_ script: Script) {
     func take(_ effects: [AggregationPoint.Effect]) {
         for case .authorize(let request) in effects { asked.append(request) }
     }
-    while let operation = script.byte(), steps < 200 {
+    while let operation = script.byte(), steps < 100 {
         steps += 1
         let leg: LegID = operation & 8 == 0 ? .primary : .secondary
         let session = point.sessions.values.min { $0.id < $1.id }
