@@ -37,19 +37,20 @@ let package = Package(
             swiftSettings: swiftSettings),
         .target(
             name: "Configuration", dependencies: ["Addresses", "GREBonding", "CTOML"], swiftSettings: swiftSettings),
+        .target(name: "Formatting", swiftSettings: swiftSettings),
         .target(
-            name: "EventLog", dependencies: [.product(name: "Logging", package: "swift-log")],
+            name: "EventLog", dependencies: ["Formatting", .product(name: "Logging", package: "swift-log")],
             swiftSettings: swiftSettings),
         .target(
             name: "Controller",
             dependencies: ["Addresses", "GREBonding", "NetlinkKit", "NFTables", "CLinux", "Configuration", "EventLog",
-                .product(name: "Logging", package: "swift-log"),
+                "Formatting", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "spillway",
             dependencies: [
-                "CJSON", "Configuration", "Controller", "EventLog", "GREBonding",
+                "CJSON", "Configuration", "Controller", "EventLog", "Formatting", "GREBonding",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -65,7 +66,8 @@ let package = Package(
             name: "ConfigurationTests", dependencies: ["Addresses", "Configuration", "GREBonding"],
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "EventLogTests", dependencies: ["EventLog", .product(name: "Logging", package: "swift-log")],
+            name: "EventLogTests",
+            dependencies: ["EventLog", "Formatting", .product(name: "Logging", package: "swift-log")],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "ControllerTests", dependencies: ["Addresses", "Controller", "GREBonding", "NFTables", "NetlinkKit"],
