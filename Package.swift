@@ -27,6 +27,7 @@ let package = Package(
         .systemLibrary(name: "CLibmnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
         .systemLibrary(name: "CLibnftnl", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev"])]),
         .systemLibrary(name: "CJSON", pkgConfig: "json-c", providers: [.apt(["libjson-c-dev"])]),
+        .systemLibrary(name: "CLibpcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
         .target(name: "CLinux"),
         .target(name: "CTOML"),
         .target(name: "Addresses", swiftSettings: swiftSettings),
@@ -42,6 +43,8 @@ let package = Package(
             name: "EventLog", dependencies: ["Formatting", .product(name: "Logging", package: "swift-log")],
             swiftSettings: swiftSettings),
         .target(
+            name: "Decoding", dependencies: ["Addresses", "Formatting", "GREBonding"], swiftSettings: swiftSettings),
+        .target(
             name: "Controller",
             dependencies: ["Addresses", "GREBonding", "NetlinkKit", "NFTables", "CLinux", "Configuration", "EventLog",
                 "Formatting", .product(name: "Logging", package: "swift-log"),
@@ -50,7 +53,7 @@ let package = Package(
         .executableTarget(
             name: "spillway",
             dependencies: [
-                "CJSON", "Configuration", "Controller", "EventLog", "Formatting", "GREBonding",
+                "CJSON", "CLibpcap", "Configuration", "Controller", "Decoding", "EventLog", "Formatting", "GREBonding",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -68,6 +71,9 @@ let package = Package(
         .testTarget(
             name: "EventLogTests",
             dependencies: ["EventLog", "Formatting", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: swiftSettings),
+        .testTarget(
+            name: "DecodingTests", dependencies: ["Addresses", "Decoding", "Formatting", "GREBonding"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "ControllerTests", dependencies: ["Addresses", "Controller", "GREBonding", "NFTables", "NetlinkKit"],
