@@ -27,6 +27,7 @@ let package = Package(
         .systemLibrary(name: "CLibmnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
         .systemLibrary(name: "CLibnftnl", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev"])]),
         .systemLibrary(name: "CJSON", pkgConfig: "json-c", providers: [.apt(["libjson-c-dev"])]),
+        .systemLibrary(name: "CLibpcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
         .target(name: "CLinux"),
         .target(name: "CTOML"),
         .target(name: "Addresses", swiftSettings: swiftSettings),
@@ -37,19 +38,22 @@ let package = Package(
             swiftSettings: swiftSettings),
         .target(
             name: "Configuration", dependencies: ["Addresses", "GREBonding", "CTOML"], swiftSettings: swiftSettings),
+        .target(name: "Formatting", swiftSettings: swiftSettings),
         .target(
-            name: "EventLog", dependencies: [.product(name: "Logging", package: "swift-log")],
+            name: "EventLog", dependencies: ["Formatting", .product(name: "Logging", package: "swift-log")],
             swiftSettings: swiftSettings),
+        .target(
+            name: "Decoding", dependencies: ["Addresses", "Formatting", "GREBonding"], swiftSettings: swiftSettings),
         .target(
             name: "Controller",
             dependencies: ["Addresses", "GREBonding", "NetlinkKit", "NFTables", "CLinux", "Configuration", "EventLog",
-                .product(name: "Logging", package: "swift-log"),
+                "Formatting", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "spillway",
             dependencies: [
-                "CJSON", "Configuration", "Controller", "EventLog", "GREBonding",
+                "CJSON", "CLibpcap", "Configuration", "Controller", "Decoding", "EventLog", "Formatting", "GREBonding",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -65,7 +69,11 @@ let package = Package(
             name: "ConfigurationTests", dependencies: ["Addresses", "Configuration", "GREBonding"],
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "EventLogTests", dependencies: ["EventLog", .product(name: "Logging", package: "swift-log")],
+            name: "EventLogTests",
+            dependencies: ["EventLog", "Formatting", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: swiftSettings),
+        .testTarget(
+            name: "DecodingTests", dependencies: ["Addresses", "Decoding", "Formatting", "GREBonding"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "ControllerTests", dependencies: ["Addresses", "Controller", "GREBonding", "NFTables", "NetlinkKit"],

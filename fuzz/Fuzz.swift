@@ -1,14 +1,17 @@
 import Addresses
+import Decoding
 
 @testable import GREBonding
 
 // The entry of libFuzzer. The first byte chooses what is fed: the decoders, the gateway's machine, or the
-// aggregator's; the rest is a message, or a script of inputs for the machine (see ``Script``).
+// aggregator's; the rest is a message, or a script of inputs for the machine (see ``Script``). For the decoders its
+// upper bits choose a link type: the bytes are read as a frame, too.
 
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     guard count > 1 else { return 0 }
     let bytes = Array(UnsafeBufferPointer(start: start + 1, count: count - 1))
+    if start.pointee & 3 < 2 { show(bytes, LinkType.allCases[Int(start.pointee >> 2) % LinkType.allCases.count]) }
     switch start.pointee & 3 {
     case 0: decode(bytes, .rfc8157)
     case 1: decode(bytes, .deployed)
@@ -20,6 +23,17 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
 
 func check(_ condition: Bool, _ what: @autoclosure () -> String) {
     if !condition { fatalError(what()) }
+}
+
+/// What a capture may hold: the bytes as a frame, and as the payload of a packet.
+func show(_ bytes: [UInt8], _ type: LinkType) {
+    let packet: [UInt8] = [0x45, 0, 0, 0, 0, 0, 0, 0, 64, 47, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2]
+    for (frame, type) in [(bytes, type), (packet + bytes, .rawIP)] {
+        guard case .control(let message) = Packet(parsing: frame, length: frame.count, type) else { continue }
+        let context = CaptureContext(number: 1, seconds: 0, nanoseconds: 0, captured: frame.count, length: frame.count)
+        check(message.json(context).utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }, "JSON that breaks a line")
+        check(message.text(context).utf8.allSatisfy { $0 >= 0x20 || $0 == 0x0A }, "text that acts on a terminal")
+    }
 }
 
 /// What is accepted survives being sent again; lists stay within their limits.

@@ -1,3 +1,4 @@
+import Formatting
 public import Logging
 
 /// How an event becomes a line.

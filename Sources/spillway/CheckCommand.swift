@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import EventLog
+import Formatting
 
 /// `spillway check`: is everything in the settings right?
 struct CheckCommand: ParsableCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Controller
 import EventLog
+import Formatting
 import GREBonding
 import Glibc
 

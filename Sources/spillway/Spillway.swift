@@ -8,7 +8,10 @@ struct Spillway: ParsableCommand {
         commandName: "spillway",
         abstract: "Bonds a DSL and an LTE access into one, as a home gateway or as an aggregation point.",
         version: version,
-        subcommands: [RunCommand.self, CheckCommand.self, StatusCommand.self, DiagCommand.self, DrainCommand.self])
+        subcommands: [
+            RunCommand.self, CheckCommand.self, StatusCommand.self, DiagCommand.self, DrainCommand.self,
+            DecodeCommand.self,
+        ])
 
     static let version = "0.1.0"
 

@@ -10,6 +10,7 @@ import Testing
 
     /// Nothing traps, and what is accepted survives serializing.
     private func check(_ bytes: [UInt8], _ dialect: Dialect, accepted: inout Int) {
+        inspect(bytes)
         guard let message = try? ControlMessage(parsing: bytes, dialect: dialect) else { return }
         accepted += 1
         let again = message.serialized(dialect: dialect)
@@ -26,6 +27,31 @@ import Testing
         for package in message.filterListPackages {
             _ = assembler.acknowledgement(of: package, outcome: assembler.receive(package))
             for item in package.items { _ = try? FilterRule(item) }
+        }
+    }
+
+    /// An inspection finds first what a session would find, and nothing where a session finds nothing.
+    private func inspect(_ bytes: [UInt8]) {
+        guard let dialect = ControlMessage.dialect(of: bytes) else {
+            if MessageInspection(bytes) != nil { Issue.record("not a control message: \(bytes.hex)") }
+            return
+        }
+        guard let inspection = MessageInspection(bytes) else {
+            Issue.record("not inspected: \(bytes.hex)")
+            return
+        }
+        do throws(WireError) {
+            let message = try ControlMessage(parsing: bytes, dialect: dialect)
+            if !inspection.faults.isEmpty || !inspection.remainder.isEmpty || inspection.key != message.key
+                || inspection.messageType != message.type.rawValue
+                || inspection.tunnelType != dialect.tunnelType(of: message.leg)
+                || inspection.attributes.map(\.attribute) != message.attributes
+                || inspection.attributes.contains(where: { bytes[$0.offset] != $0.attribute.type })
+            {
+                Issue.record("seen otherwise: \(bytes.hex)")
+            }
+        } catch {
+            if inspection.faults.first != error { Issue.record("not \(error): \(bytes.hex)") }
         }
     }
 

@@ -2,6 +2,7 @@ import Addresses
 import CLinux
 public import Configuration
 import EventLog
+import Formatting
 import GREBonding
 import Glibc
 import Logging

@@ -1,6 +1,7 @@
 import Addresses
 import Configuration
 import EventLog
+import Formatting
 import GREBonding
 import NetlinkKit
 

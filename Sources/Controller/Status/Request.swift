@@ -1,4 +1,4 @@
-import EventLog
+import Formatting
 import GREBonding
 import NFTables
 

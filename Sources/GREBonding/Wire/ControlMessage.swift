@@ -84,5 +84,5 @@ public struct ControlMessage: Hashable, Sendable {
         return bytes
     }
 
-    private static let endMarker = Attribute.unknown(type: Dialect.endMarkerType, value: [])
+    static let endMarker = Attribute.unknown(type: Dialect.endMarkerType, value: [])
 }

@@ -1,14 +1,24 @@
 /// The wall clock's time as text, without a calendar library.
-enum UTCTime {
+public enum UTCTime {
     /// "2025-01-31T23:59:59.042Z" (RFC 3339) for a time since 1970-01-01T00:00Z.
-    static func text(seconds: Int64, milliseconds: Int64) -> String {
+    public static func text(seconds: Int64, milliseconds: Int64) -> String {
+        "\(whole(seconds)).\(String(1000 + milliseconds % 1000).dropFirst())Z"
+    }
+
+    /// The same with nine decimal places. Any numbers may come, as from a damaged file: a time outside of the years
+    /// 1970 to 9999 or a fraction outside of 0…999999999 becomes the nearest one inside.
+    public static func text(seconds: Int64, nanoseconds: Int64) -> String {
+        let seconds = min(max(seconds, 0), 253_402_300_799)
+        let nanoseconds = min(max(nanoseconds, 0), 999_999_999)
+        return "\(whole(seconds)).\(String(1_000_000_000 + nanoseconds).dropFirst())Z"
+    }
+
+    private static func whole(_ seconds: Int64) -> String {
         let days = seconds >= 0 ? seconds / 86400 : (seconds - 86399) / 86400
         let second = seconds - days * 86400
         let (year, month, day) = civil(days: days)
         func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
-        let fraction = String(1000 + milliseconds % 1000).dropFirst()
         return "\(year)-\(two(month))-\(two(day))T\(two(second / 3600)):\(two(second / 60 % 60)):\(two(second % 60))"
-            + ".\(fraction)Z"
     }
 
     /// The Gregorian date of a day counted from 1970-01-01. Years are counted from March, so that the leap day is the
