@@ -24,6 +24,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
     ],
     targets: [
+        .systemLibrary(name: "CCares", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
         .systemLibrary(name: "CLibmnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
         .systemLibrary(name: "CLibnftnl", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev"])]),
         .systemLibrary(name: "CJSON", pkgConfig: "json-c", providers: [.apt(["libjson-c-dev"])]),
@@ -46,7 +47,8 @@ let package = Package(
             name: "Decoding", dependencies: ["Addresses", "Formatting", "GREBonding"], swiftSettings: swiftSettings),
         .target(
             name: "Controller",
-            dependencies: ["Addresses", "GREBonding", "NetlinkKit", "NFTables", "CLinux", "Configuration", "EventLog",
+            dependencies: [
+                "Addresses", "GREBonding", "NetlinkKit", "NFTables", "CCares", "CLinux", "Configuration", "EventLog",
                 "Formatting", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings),

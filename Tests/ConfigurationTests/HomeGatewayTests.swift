@@ -10,7 +10,8 @@ import Testing
         #expect(c.cin.text == "gateway")
         #expect(c.dialect == .rfc8157 && c.lan.isEmpty)
         #expect(c.dsl.interface.description == "dsl0" && c.dsl.linkOverhead == 14 && c.dsl.isEnabled)
-        #expect(c.dsl.gateway == nil && c.dsl.upstream == nil)
+        #expect(c.dsl.gateway == nil && c.dsl.upstream == nil && c.dsl.dns.isEmpty)
+        #expect(c.family == .v4)
         #expect(c.tunnel.name.description == "bond0" && c.tunnel.mtu == .automatic)
         #expect(c.tunnel.masquerade && c.tunnel.defaultRoute && c.tunnel.prefix == nil)
         #expect(c.dsl.setupAttributes.isEmpty)
@@ -31,9 +32,11 @@ import Testing
             lan = ["lan0", "lan1"]
             cin = "näme"
             dialect = "deployed"
+            family = "ipv6"
             [dsl]
             interface = "dsl0"
             gateway = "2001:db8::1"
+            dns = ["192.0.2.53", "2001:db8::53"]
             upstream = "10 Mbit/s"
             downstream = 50000000
             link_overhead = -12
@@ -43,6 +46,7 @@ import Testing
             interface = "lte0"
             gateway = "fe80::1"
             setup_attributes = [{ value = "0aFf", type = 255 }]
+            dns = "198.51.100.53"
             [tunnel]
             name = "bond"
             address = "100.64.0.2"
@@ -73,7 +77,9 @@ import Testing
             level = "debug"
             format = "json"
             """)
-        #expect(c.haap == .name("haap.example.net"))
+        #expect(c.haap == .name("haap.example.net") && c.family == .v6)
+        #expect(c.dsl.dns == ["192.0.2.53", "2001:db8::53"].map { IPAddress($0) })
+        #expect(c.lte.dns == [IPAddress("198.51.100.53")])
         #expect(c.lan.map(\.description) == ["lan0", "lan1"])
         #expect(c.cin.text == "näme" && c.dialect == .deployed)
         #expect(c.dsl.gateway == IPAddress("2001:db8::1") && c.dsl.linkOverhead == -12 && !c.dsl.isEnabled)
@@ -104,6 +110,9 @@ import Testing
         ("cin = \"a\\u0000\"", 3, "cin: holds a control character"),
         ("dialect = \"rfc8156\"", 3, "dialect: expected \"rfc8157\" or \"deployed\", found \"rfc8156\""),
         ("dialect = \"deployed\"", 2, "haap: the dialect \"deployed\" runs over IPv6 only"),
+        ("family = \"ipv5\"", 3, "family: expected \"ipv4\" or \"ipv6\", found \"ipv5\""),
+        ("family = \"ipv6\"", 3, "family: IPv6, but haap is IPv4"),
+        ("family = 4", 3, "family: expected \"ipv4\" or \"ipv6\", found an integer"),
         ("resequencer = 1", 3, "resequencer: expected a table, found an integer"),
         ("subscriber = []", 3, "subscriber: unknown key"),
         ("roll = 1", 3, "roll: unknown key; did you mean \"role\"?"),
@@ -154,9 +163,16 @@ import Testing
     }
 
     @Test(arguments: [
-        ("gateway = \"2001:db8::1\"", "dsl.gateway: 2001:db8::1 is IPv6, but haap is IPv4"),
+        ("gateway = \"2001:db8::1\"", "dsl.gateway: 2001:db8::1 is IPv6, but the tunnel runs over IPv4"),
         ("gateway = \"0.0.0.0\"", "dsl.gateway: 0.0.0.0 is not a unicast address"),
         ("gateway = \"192.0.2\"", "dsl.gateway: expected an IP address, found \"192.0.2\""),
+        ("dns = \"resolver.example\"", "dsl.dns: expected an IP address, found \"resolver.example\""),
+        ("dns = 53", "dsl.dns: expected an IP address, found an integer"),
+        ("dns = [\"192.0.2.53\", true]", "dsl.dns: expected an IP address, found true or false"),
+        ("dns = \"127.0.0.53\"", "dsl.dns: 127.0.0.53 is not a unicast address"),
+        ("dns = [\"fe80::1\"]", "dsl.dns: fe80::1 is a link-local address"),
+        ("dns = [\"192.0.2.1\", \"192.0.2.2\", \"192.0.2.3\", \"192.0.2.4\", \"192.0.2.5\"]",
+            "dsl.dns: 5 servers are out of range: at most 4"),
         ("upstream = \"50 MB/s\"", "dsl.upstream: expected a rate such as"),
         ("upstream = 0", "dsl.upstream: 0 bit/s is out of range: 1 kbit/s…100 Gbit/s"),
         ("upstream = -5", "dsl.upstream: -5 bit/s is out of range"),
@@ -187,6 +203,19 @@ import Testing
         let found = problems(gateway(dsl: text))
         #expect(found.count == 1)
         #expect(found.first?.hasPrefix("a.toml:5: \(reason)") == true, "\(found)")
+    }
+
+    /// The family of a name has to be known before the name is resolved.
+    @Test func familyOfAName() throws {
+        func family(_ top: String) throws -> IPFamily {
+            try homeGateway(gateway(top: top).replacing("192.0.2.1", with: "haap.example.net")).family
+        }
+        #expect(try family("") == .v4)
+        #expect(try family("family = \"ipv6\"") == .v6)
+        #expect(try family("dialect = \"deployed\"") == .v6)
+        let deployed = gateway(top: "dialect = \"deployed\"\nfamily = \"ipv4\"")
+        #expect(problems(deployed.replacing("192.0.2.1", with: "haap.example.net"))
+            == ["a.toml:4: family: the dialect \"deployed\" runs over IPv6 only"])
     }
 
     @Test func reportsAllAtOnce() {

@@ -19,25 +19,46 @@ struct HomeGatewayDecoder {
         let lan = table.list("lan", InterfaceName.self, expected: "an interface name")
         let cin = cin()
         let dialect = table.choice("dialect", Dialect.self) ?? .rfc8157
-        let dsl = leg("dsl", family: haap?.family)
-        let lte = leg("lte", family: haap?.family)
+        let family = family(haap, dialect)
+        let dsl = leg("dsl", family: family)
+        let lte = leg("lte", family: family)
         interfaces += lan.map { InterfaceReference(name: $0.value, key: "lan", location: $0.location, isUsed: true) }
         let tunnel = tunnel()
         checkLegs(dsl: dsl, lte: lte)
         checkInterfaces(tunnel: tunnel)
-        if dialect == .deployed, haap?.family == .v4 {
-            table.report("haap", "the dialect \"deployed\" runs over IPv6 only, but this is an IPv4 address")
-        }
         let shared = (table.resequencer(), table.colour(), table.kernel(), table.control(), table.log())
         checkCanonical(shared.2, haap: haap)
 
         guard let haap, let cin, let dsl, let lte else { return nil }
         var result = HomeGatewayConfiguration(haap: haap, cin: cin, dsl: dsl, lte: lte)
+        result.family = family ?? result.family
         result.lan = lan.map(\.value)
         result.dialect = dialect
         result.tunnel = tunnel
         (result.resequencer, result.colour, result.kernel, result.control, result.log) = shared
         return result
+    }
+
+    /// nil when it can't be told because `haap` is not usable.
+    private func family(_ haap: AggregationPointAddress?, _ dialect: Dialect) -> IPFamily? {
+        let chosen: IPFamily? = table.choice("family", FamilyName.self).map { $0 == .ipv4 ? .v4 : .v6 }
+        if let haap = haap?.family {
+            if let chosen, chosen != haap {
+                table.report("family", "\(chosen.label), but haap is \(haap.label)")
+            } else if dialect == .deployed, haap == .v4 {
+                table.report("haap", "the dialect \"deployed\" runs over IPv6 only, but this is an IPv4 address")
+            }
+            return haap
+        }
+        if dialect == .deployed, chosen == .v4 {
+            table.report("family", "the dialect \"deployed\" runs over IPv6 only")
+        }
+        guard haap != nil else { return nil }
+        return chosen ?? (dialect == .deployed ? .v6 : .v4)
+    }
+
+    private enum FamilyName: String, CaseIterable {
+        case ipv4, ipv6
     }
 
     private func cin() -> ClientIdentificationName? {
@@ -57,6 +78,7 @@ struct HomeGatewayDecoder {
             let interface = table.value(
                 "interface", InterfaceName.self, required: true, expected: "an interface name")
             let gateway = table.value("gateway", IPAddress.self, expected: "an IP address")
+            let dns = servers(table)
             let upstream = table.rate("upstream")
             let downstream = table.rate("downstream")
             let overhead = table.integer("link_overhead", in: -64...256, unit: "bytes")
@@ -67,7 +89,7 @@ struct HomeGatewayDecoder {
                     table.report("gateway", "\(gateway) is not a unicast address")
                 } else if let family, gateway.family != family {
                     table.report(
-                        "gateway", "\(gateway) is \(gateway.family.label), but haap is \(family.label)")
+                        "gateway", "\(gateway) is \(gateway.family.label), but the tunnel runs over \(family.label)")
                 }
             }
             guard let interface else { return nil }
@@ -77,6 +99,7 @@ struct HomeGatewayDecoder {
                     isUsed: isEnabled ?? true))
             var leg = LegConfiguration(interface: interface)
             leg.gateway = gateway
+            leg.dns = dns
             leg.upstream = upstream
             leg.downstream = downstream
             if let overhead { leg.linkOverhead = Int(overhead) }
@@ -86,6 +109,17 @@ struct HomeGatewayDecoder {
         }
         interfaces += references
         return leg
+    }
+
+    private func servers(_ table: TableReader) -> [IPAddress] {
+        let limit = LegConfiguration.dnsServerLimit
+        let found = table.list("dns", IPAddress.self, expected: "an IP address")
+        if found.count > limit { table.report("dns", "\(found.count) servers are out of range: at most \(limit)") }
+        for (address, location) in found where !address.isUnicast || address.isLinkLocal {
+            let what = address.isLinkLocal ? "a link-local address, which is" : "not a unicast address:"
+            table.problems.add(location, "\(table.name("dns")): \(address) is \(what) no server that can be asked")
+        }
+        return found.map(\.value)
     }
 
     private func tunnel() -> TunnelConfiguration {

@@ -5,6 +5,9 @@ public import GREBonding
 public struct HomeGatewayConfiguration: Hashable, Sendable {
     /// `haap`, required: the aggregation point's address or host name (G, RFC 8157 §4.1).
     public var haap: AggregationPointAddress
+    /// `family`: of the addresses that a host name in `haap` is resolved to, and so of the outer packets. Default:
+    /// that of `haap` if it is an address; else IPv6 for the dialect "deployed", IPv4 for "rfc8157".
+    public var family: IPFamily
     /// `lan`: the interfaces whose traffic goes to the bond. May be empty. Default: none.
     public var lan: [InterfaceName] = []
     /// `cin`: Client Identification Name, 1…40 bytes of UTF-8 (RFC 8157 §5.1.1). Default: the host name.
@@ -24,6 +27,7 @@ public struct HomeGatewayConfiguration: Hashable, Sendable {
 
     public init(haap: AggregationPointAddress, cin: ClientIdentificationName, dsl: LegConfiguration, lte: LegConfiguration) {
         self.haap = haap
+        family = haap.family ?? .v4
         self.cin = cin
         self.dsl = dsl
         self.lte = lte
@@ -34,9 +38,13 @@ public struct HomeGatewayConfiguration: Hashable, Sendable {
 public struct LegConfiguration: Hashable, Sendable {
     /// `interface`, required.
     public var interface: InterfaceName
-    /// `gateway`: the next hop on the link, same family as `haap`. Default: that of the default route which the kernel
+    /// `gateway`: the next hop on the link, same family as the outer packets. Default: that of the default route which the kernel
     /// has on this interface.
     public var gateway: IPAddress?
+    /// `dns`: the servers that resolve a host name in `haap` over this link, at most ``dnsServerLimit``. Empty: those of
+    /// `/etc/resolv.conf`. Default: empty.
+    public var dns: [IPAddress] = []
+    public static let dnsServerLimit = 4
     /// `upstream`: the link's rate towards the network, 1 kbit/s…100 Gbit/s. Default: unknown.
     public var upstream: BitRate?
     /// `downstream`: the link's rate from the network, 1 kbit/s…100 Gbit/s. Default: unknown.

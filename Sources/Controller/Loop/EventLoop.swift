@@ -29,10 +29,20 @@ final class EventLoop {
         if signals >= 0 { close(signals) }
     }
 
-    /// Calls `handler` whenever the descriptor is readable or has failed.
-    func watch(_ descriptor: Int32, _ handler: @escaping () -> Void) throws(SystemError) {
-        var event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(fd: descriptor))
-        try SystemError.check("epoll_ctl", epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event))
+    struct Interest: OptionSet {
+        let rawValue: UInt32
+        static let reading = Interest(rawValue: EPOLLIN.rawValue)
+        static let writing = Interest(rawValue: EPOLLOUT.rawValue)
+    }
+
+    /// Calls `handler` whenever the descriptor can be read, or as `interest` says, or has failed. A descriptor that is
+    /// watched already takes the new interest and handler.
+    func watch(
+        _ descriptor: Int32, _ interest: Interest = .reading, _ handler: @escaping () -> Void
+    ) throws(SystemError) {
+        var event = epoll_event(events: interest.rawValue, data: epoll_data_t(fd: descriptor))
+        let operation = handlers[descriptor] == nil ? EPOLL_CTL_ADD : EPOLL_CTL_MOD
+        try SystemError.check("epoll_ctl", epoll_ctl(epoll, operation, descriptor, &event))
         handlers[descriptor] = handler
     }
 

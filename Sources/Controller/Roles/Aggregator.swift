@@ -62,7 +62,7 @@ final class Aggregator: Role {
         }
         guard common.state.apply(objects, for: .base) else {
             common.state.clear()
-            throw Resolver.Failure(description: "the kernel refused what every bond needs (see above)")
+            throw Daemon.Failure(description: "the kernel refused what every bond needs (see above)")
         }
         for address in Set(settings.addresses + settings.anycast).sorted() {
             let socket = try ControlSocket(local: address)

@@ -41,6 +41,8 @@ extension HomeGateway {
         case .legDown(let id, let reason): lastChange[id] = (reason.rawValue, Clock.now())
         case .setupDenied(let id, let code): lastChange[id] = ("denied: \(code)", Clock.now())
         case .roundTrip: resequence(session.bond)
+        case .setupRequested(_, let attempt)
+        where attempt > HomeGatewaySession.requestsPerAddress * session.aggregators.count: name?.doubt()
         default: break
         }
     }
@@ -50,7 +52,7 @@ extension HomeGateway {
     /// What is there whether or not a bond is: canonical addresses, rules, and a way out for each access link.
     func applyBase() {
         let kernel = settings.kernel
-        let canonical = kernel.canonical(aggregator.family)
+        let canonical = kernel.canonical(family)
         var objects = CanonicalDevice.objects(
             local: canonical.local, remote: IPPrefix(host: canonical.remote), protocol: kernel.routeProtocol)
         objects += [.ruleset(outer.ruleset()), .ruleset(SegmentTable.ruleset())]
@@ -60,10 +62,10 @@ extension HomeGateway {
         for (number, leg) in legs.enumerated() {
             guard let wan = wans[leg.id] else { continue }
             let name = leg.settings.interface.description
-            if aggregator.family == .v4 { objects.append(.reversePathFilter(link: name, .loose)) }
+            if family == .v4 { objects.append(.reversePathFilter(link: name, .loose)) }
             guard let address = wan.address else { continue }
             let table = kernel.table + 1 + UInt32(number)
-            for target in Set([aggregator, session.bond?.aggregator ?? aggregator]) {
+            for target in Set(session.aggregators + [session.bond?.aggregator].compactMap { $0 }) {
                 objects.append(
                     .route(
                         RouteToDevice(
@@ -76,7 +78,7 @@ extension HomeGateway {
                         address.family, priority: kernel.rulePriority + UInt32(number), .lookup(table: table),
                         from: IPPrefix(host: address), protocol: RouteProtocol(rawValue: kernel.routeProtocol))))
         }
-        common.state.apply(objects, for: .base)
+        common.state.apply(objects + (name?.objects() ?? []), for: .base)
     }
 
     func applyBond(_ bond: Bond?) {
@@ -85,7 +87,7 @@ extension HomeGateway {
             common.state.apply([], for: .bond(0))
             return
         }
-        if bond.aggregator != aggregator { applyBase() }
+        if !session.aggregators.contains(bond.aggregator) { applyBase() }
         let objects = GatewayBond(settings: settings, outer: outer, wans: wans).objects(bond)
         common.state.apply(objects, for: .bond(0))
     }

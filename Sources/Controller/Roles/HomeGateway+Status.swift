@@ -44,6 +44,7 @@ extension HomeGateway {
         for leg in legs { states.add(leg.label, status(of: leg.id, leg.settings)) }
         bond.add("legs", states)
         object.add("bond", bond)
+        if let name { object.add("name", name.json) }
         object.add("queue", common.queueJSON)
         object.add("discarded", common.discardedJSON)
         object.add("control_drops", sockets.values.reduce(0) { $0 + $1.drops })

@@ -14,7 +14,9 @@ final class HomeGateway: Role {
     let loop: EventLoop
     let common: Common
     let monitor: Monitor
-    let aggregator: IPAddress
+    let family: IPFamily
+    /// Where `haap` is a name and not an address.
+    var name: AggregatorName?
     var session: HomeGatewaySession
     var wans: [LegID: WAN] = [:]
     var sockets: [LegID: ControlSocket] = [:]
@@ -34,21 +36,22 @@ final class HomeGateway: Role {
     init(_ settings: HomeGatewayConfiguration, _ loop: EventLoop) throws {
         self.settings = settings
         self.loop = loop
-        aggregator = try Resolver.address(settings.haap)
+        family = settings.family
+        let aggregator: IPAddress? = if case .address(let address) = settings.haap { address } else { nil }
         legs = [(LegID.primary, "dsl", settings.dsl), (.secondary, "lte", settings.lte)]
             .filter { $0.2.isEnabled }.map { (id: $0.0, label: $0.1, settings: $0.2) }
         common = try Common(settings.kernel, loop)
         monitor = try Monitor([.link, .ipv4Address, .ipv4Route, .ipv6Address, .ipv6Route])
-        let canonical = settings.kernel.canonical(aggregator.family)
+        let canonical = settings.kernel.canonical(family)
         outer = OuterTable(
-            family: aggregator.family, canonical: canonical.local,
+            family: family, canonical: canonical.local,
             legs: legs.map { .init(id: $0.id, label: $0.label, interface: $0.settings.interface.description) },
             source: .perLeg, markMask: settings.kernel.markMask,
             queues: settings.kernel.queue...settings.kernel.queue, controlProtocol: settings.dialect.protocolType,
             overflowHold: settings.resequencer.overflowHold.rawValue)
         session = HomeGatewaySession(
             settings: .init(
-                client: settings.cin, aggregator: aggregator,
+                client: settings.cin, aggregator: aggregator, family: family,
                 dslSynchronizationRate: settings.dsl.downstream?.kilobitsPerSecond ?? 0,
                 primaryUpstreamRate: settings.dsl.upstream?.kilobitsPerSecond ?? 0, legs: legs.map(\.id),
                 extraAttributes: Dictionary(uniqueKeysWithValues: legs.map { ($0.id, $0.settings.setupAttributes) }),
@@ -63,6 +66,9 @@ final class HomeGateway: Role {
             let events = (try? self.monitor.receive()) ?? [.overrun]
             if !events.isEmpty { self.refreshWANs() }
         }
+        if case .name(let haap) = settings.haap {
+            name = AggregatorName(haap, family, legs, settings.kernel, loop) { [weak self] in self?.takeName() }
+        }
         refreshWANs()
     }
 
@@ -73,13 +79,15 @@ final class HomeGateway: Role {
         if let time = session.wantsTrafficSampleAt, time <= now { sampleTraffic(now) }
         if let time = session.wantsBypassSampleAt, time <= now { sampleBypass(now) }
         if let time = diagnosticUntil, time <= now { endDiagnostic(now) }
+        let nameDeadline = name?.work(isBonded: session.bond != nil)
         return [
-            session.deadline, common.queue.deadline, session.wantsTrafficSampleAt, session.wantsBypassSampleAt,
+            nameDeadline, session.deadline, common.queue.deadline, session.wantsTrafficSampleAt, session.wantsBypassSampleAt,
             diagnosticUntil,
         ].compactMap { $0 }.min()
     }
 
     func stop() {
+        name = nil
         run(session.handle(.stop, now: Clock.now()))
         common.state.clear()
     }
@@ -88,10 +96,11 @@ final class HomeGateway: Role {
 
     /// Reads what the access links are like now and tells the session what changed.
     func refreshWANs() {
+        name?.refresh(common.state.route)
         var changed = false
         for leg in legs {
             let name = leg.settings.interface.description
-            let now = WAN.read(common.state.route, name, aggregator.family, leg.settings.gateway, settings.kernel)
+            let now = WAN.read(common.state.route, name, family, leg.settings.gateway, settings.kernel)
             let old = wans[leg.id]
             guard now != old else { continue }
             if now?.index != old?.index { common.state.forget(name) }
@@ -118,6 +127,13 @@ final class HomeGateway: Role {
             }
         }
         applyBond(session.bond)
+    }
+
+    private func takeName() {
+        guard let name else { return }
+        let effects = session.handle(.aggregators(name.addresses), now: Clock.now())
+        applyBase()
+        run(effects)
     }
 
     func closeSocket(_ id: LegID) {

@@ -46,29 +46,3 @@ struct WAN: Hashable {
             gateway: gateway)
     }
 }
-
-/// Names of aggregators.
-enum Resolver {
-    struct Failure: Error, CustomStringConvertible {
-        var description: String
-    }
-
-    static func address(_ wanted: AggregationPointAddress) throws(Failure) -> IPAddress {
-        switch wanted {
-        case .address(let address): return address
-        case .name(let name):
-            var list: UnsafeMutablePointer<addrinfo>?
-            let result = getaddrinfo(name, nil, nil, &list)
-            defer { if list != nil { freeaddrinfo(list) } }
-            guard result == 0, let first = list?.pointee, let raw = first.ai_addr else {
-                throw Failure(description: "haap: \(name): \(String(cString: gai_strerror(result)))")
-            }
-            var storage = sockaddr_storage()
-            memcpy(&storage, raw, Int(min(first.ai_addrlen, UInt32(MemoryLayout<sockaddr_storage>.size))))
-            guard let address = SocketAddress.address(storage) else {
-                throw Failure(description: "haap: \(name): no IP address")
-            }
-            return address
-        }
-    }
-}

@@ -1,3 +1,4 @@
+import CCares  // It declares timeval, too; which module the compiler takes it from differs by build.
 import CLinux
 import Glibc
 

@@ -4,7 +4,7 @@ import Addresses
 extension HomeGatewaySession {
     mutating func wanUp(_ id: LegID, _ address: IPAddress, _ now: Instant, _ effects: inout [Effect]) {
         guard var leg = legs[id] else { return }
-        guard address.family == settings.aggregator.family else {
+        guard address.family == settings.family else {
             effects.append(.event(.discarded(.unusableAddress)))
             return wanDown(id, .addressLost, now, &effects)
         }

@@ -7,7 +7,7 @@ extension HomeGatewaySession {
     ) {
         func discard(_ reason: DiscardReason) { effects.append(.event(.discarded(reason))) }
         guard let leg = legs[id], message.leg == id else { return discard(.wrongLeg) }
-        guard source == settings.aggregator || source == grant?.aggregator else { return discard(.wrongSource) }
+        guard aggregators.contains(source) || source == grant?.aggregator else { return discard(.wrongSource) }
         let asking = if case .requesting = leg.state { true } else { false }
         if message.key != grant?.key {
             // Only the answer to the very first request may carry a key that is not yet known, and only an Accept.

@@ -3,9 +3,20 @@ import Addresses
 // Setup of the gateway's legs: RFC 8157 §5.1–§5.3, §6.2.
 extension HomeGatewaySession {
     /// The first leg may always ask; the others need the Session ID that it brings.
-    func mayRequest(_ id: LegID) -> Bool { id == grantingLeg || grant != nil }
+    func mayRequest(_ id: LegID) -> Bool { grant != nil || id == grantingLeg && !aggregators.isEmpty }
+
+    /// Whom the request with this number asks, from 1 on.
+    private func destination(attempt: Int) -> IPAddress? {
+        if let grant { return grant.aggregator }
+        guard !aggregators.isEmpty else { return nil }
+        return aggregators[(attempt - 1) / Self.requestsPerAddress % aggregators.count]
+    }
 
     mutating func request(_ id: LegID, attempt: Int, _ now: Instant, _ effects: inout [Effect]) {
+        guard let destination = destination(attempt: attempt) else {
+            legs[id]?.state = .waiting(until: now)
+            return
+        }
         let doublings = min(attempt - 1, 6)
         let wait = min(Constants.setupRetransmission * (1 << doublings), Constants.setupRetransmissionLimit)
         let next = now + jittered(wait)
@@ -20,7 +31,7 @@ extension HomeGatewaySession {
         effects.append(
             .send(
                 ControlMessage(type: .setupRequest, leg: id, key: grant?.key ?? 0, attributes: attributes), on: id,
-                to: grant?.aggregator ?? settings.aggregator))
+                to: destination))
         effects.append(.event(.setupRequested(id, attempt: attempt)))
         if attempt == Constants.unansweredRequests {
             effects.append(
@@ -62,7 +73,7 @@ extension HomeGatewaySession {
     /// session; a key that the old one vouches for is taken over.
     private mutating func take(grantOf message: ControlMessage, _ effects: inout [Effect]) -> Bool {
         let h: IPAddress? =
-            switch settings.aggregator.family {
+            switch settings.family {
             case .v4: message.hIPv4Address.map(IPAddress.v4)
             case .v6: message.hIPv6Address.map(IPAddress.v6)
             }

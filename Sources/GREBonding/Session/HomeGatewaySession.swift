@@ -5,8 +5,11 @@ public import Addresses
 public struct HomeGatewaySession: Sendable {
     public struct Settings: Hashable, Sendable {
         public var client: ClientIdentificationName
-        /// The aggregator's address for the first request: G, or H where there is no anycast address.
-        public var aggregator: IPAddress
+        /// The aggregator's address for the first request: G, or H where there is no anycast address. nil: it is still
+        /// to be resolved, and comes by ``Input/aggregators(_:)``.
+        public var aggregator: IPAddress?
+        /// Family of the outer packets.
+        public var family: IPFamily
         /// What the DSL modem reports, kbit/s downstream (RFC 8157 §5.1.3); 0: not known.
         public var dslSynchronizationRate: UInt32
         /// Upstream rate of the primary leg by configuration, kbit/s; 0: take the aggregator's word (§5.2.10).
@@ -20,12 +23,14 @@ public struct HomeGatewaySession: Sendable {
         public var monitorsTraffic: Bool
 
         public init(
-            client: ClientIdentificationName, aggregator: IPAddress, dslSynchronizationRate: UInt32 = 0,
+            client: ClientIdentificationName, aggregator: IPAddress?, family: IPFamily? = nil,
+            dslSynchronizationRate: UInt32 = 0,
             primaryUpstreamRate: UInt32 = 0, legs: [LegID] = [.primary, .secondary],
             extraAttributes: [LegID: [Attribute]] = [:], monitorsTraffic: Bool = false
         ) {
             self.client = client
             self.aggregator = aggregator
+            self.family = aggregator?.family ?? family ?? .v4
             self.dslSynchronizationRate = dslSynchronizationRate
             self.primaryUpstreamRate = primaryUpstreamRate
             self.legs = legs.sorted()
@@ -38,6 +43,9 @@ public struct HomeGatewaySession: Sendable {
         /// The WAN of a leg has carrier and an address; also when the address is a new one.
         case wanUp(LegID, IPAddress)
         case wanDown(LegID, LegDownReason)
+        /// What the name of the aggregator stands for from now on (RFC 8157 §6.2), the first choice first. A bond that
+        /// is up keeps the address it was granted.
+        case aggregators([IPAddress])
         /// A control message that arrived on the leg's interface.
         case message(ControlMessage, on: LegID, from: IPAddress)
         /// The time of ``deadline`` has come.
@@ -86,6 +94,9 @@ public struct HomeGatewaySession: Sendable {
     }
 
     public let settings: Settings
+    /// Where the first request may go: ``requestsPerAddress`` to each in turn. Empty: nothing is asked.
+    public private(set) var aggregators: [IPAddress]
+    public static let requestsPerAddress = 2
     var legs: [LegID: Leg]
     var notifies = NotifyQueue()
     var parameters = SessionParameters()
@@ -125,6 +136,7 @@ public struct HomeGatewaySession: Sendable {
 
     public init(settings: Settings, random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()) {
         self.settings = settings
+        aggregators = settings.aggregator.map { [$0] } ?? []
         self.random = random
         legs = Dictionary(uniqueKeysWithValues: settings.legs.map { ($0, Leg()) })
     }
@@ -157,6 +169,7 @@ public struct HomeGatewaySession: Sendable {
         switch input {
         case .wanUp(let id, let address): wanUp(id, address, now, &effects)
         case .wanDown(let id, let reason): wanDown(id, reason, now, &effects)
+        case .aggregators(let addresses): resolved(addresses, now)
         case .message(let message, let id, let source): receive(message, id, source, now, &effects)
         case .timeout: break
         case .traffic(let sample): sampled(sample, now)
@@ -174,6 +187,17 @@ public struct HomeGatewaySession: Sendable {
         runTimers(now, &effects)
         publish(&effects)
         return effects
+    }
+
+    /// A request that is under way went to an address that may no longer hold: it begins anew. Waits that a Deny
+    /// imposed stay.
+    private mutating func resolved(_ addresses: [IPAddress], _ now: Instant) {
+        let usable = addresses.filter { $0.family == settings.family }
+        guard usable != aggregators else { return }
+        aggregators = usable
+        if grant == nil, case .requesting? = legs[grantingLeg]?.state {
+            legs[grantingLeg]?.state = .waiting(until: now)
+        }
     }
 
     /// The round-trip time of a leg that is up.
