@@ -28,8 +28,8 @@ let package = Package(
         .systemLibrary(name: "CLibmnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
         .systemLibrary(name: "CLibnftnl", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev"])]),
         .systemLibrary(name: "CJSON", pkgConfig: "json-c", providers: [.apt(["libjson-c-dev"])]),
-        .systemLibrary(name: "CLibpcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
         .target(name: "CLinux"),
+        .target(name: "CPcap"),
         .target(name: "CTOML"),
         .target(name: "Addresses", swiftSettings: swiftSettings),
         .target(name: "GREBonding", dependencies: ["Addresses"], swiftSettings: swiftSettings),
@@ -55,7 +55,7 @@ let package = Package(
         .executableTarget(
             name: "spillway",
             dependencies: [
-                "CJSON", "CLibpcap", "Configuration", "Controller", "Decoding", "EventLog", "Formatting", "GREBonding",
+                "CJSON", "CPcap", "Configuration", "Controller", "Decoding", "EventLog", "Formatting", "GREBonding",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -1,4 +1,4 @@
-import CLibpcap
+import CPcap
 
 /// Reads the packets of a capture file: pcap or pcapng, as libpcap reads them.
 struct CaptureReader: ~Copyable {
@@ -21,33 +21,34 @@ struct CaptureReader: ~Copyable {
 
     /// Opens a file; "-" is standard input.
     init(path: String) throws(Failure) {
+        if let reason = cpcap_load() { throw Failure(text: String(cString: reason)) }
         let opened: Result<OpaquePointer, Failure> = withUnsafeTemporaryAllocation(
             of: CChar.self, capacity: Int(PCAP_ERRBUF_SIZE)
         ) { text in
             text.initialize(repeating: 0)
             guard let base = text.baseAddress else { return .failure(Failure(text: "no memory")) }
-            let handle = pcap_open_offline_with_tstamp_precision(path, UInt32(PCAP_TSTAMP_PRECISION_NANO), base)
+            let handle = cpcap_open(path, base)
             return handle.map { .success($0) } ?? .failure(Failure(text: String(cString: base)))
         }
         handle = try opened.get()
     }
 
-    deinit { pcap_close(handle) }
+    deinit { cpcap_close(handle) }
 
     /// libpcap's number (DLT) of what all packets begin with.
-    var linkType: CInt { pcap_datalink(handle) }
+    var linkType: CInt { cpcap_datalink(handle) }
 
     /// libpcap's name of ``linkType``, or the number.
-    var linkTypeName: String { pcap_datalink_val_to_name(linkType).map { String(cString: $0) } ?? "\(linkType)" }
+    var linkTypeName: String { cpcap_datalink_name(linkType).map { String(cString: $0) } ?? "\(linkType)" }
 
     /// nil at the end of the file.
     func next() throws(Failure) -> Frame? {
         var header: UnsafeMutablePointer<pcap_pkthdr>?
         var data: UnsafePointer<UInt8>?
-        let result = pcap_next_ex(handle, &header, &data)
+        let result = cpcap_next(handle, &header, &data)
         if result == PCAP_ERROR_BREAK { return nil }
         guard result == 1, let header = header?.pointee, let data else {
-            throw Failure(text: pcap_geterr(handle).map { String(cString: $0) } ?? "cannot be read")
+            throw Failure(text: cpcap_error(handle).map { String(cString: $0) } ?? "cannot be read")
         }
         // tv_usec holds nanoseconds: that is what the file was opened for.
         return Frame(
