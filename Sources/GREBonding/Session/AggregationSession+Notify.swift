@@ -129,7 +129,8 @@ extension AggregationSession {
     }
 
     mutating func runNotifies(_ now: Instant, _ effects: inout [AggregationPoint.Effect]) {
-        guard !legs.isEmpty else { return }
+        // What overtakes the Accept would be of an unknown bond to the gateway.
+        guard !legs.isEmpty, wasHeard else { return }
         while let due = notifies.due(now: now) {
             switch due {
             case .abandoned(let entry):

@@ -93,7 +93,7 @@ public struct AggregationSession: Hashable, Sendable {
 
     var deadline: Instant? {
         var least = legs.values.map(deadline).min()
-        for t in [notifies.next, verification?.next].compactMap({ $0 }) { least = min(least ?? t, t) }
+        for t in [wasHeard ? notifies.next : nil, verification?.next].compactMap({ $0 }) { least = min(least ?? t, t) }
         return least
     }
 
