@@ -85,8 +85,8 @@ final class RecombinationQueue {
             unsequenced &+= 1
             return accept(UInt64(packet.id))
         }
-        // The first leg's packets come unmarked: see OuterTable.
-        let leg = packet.mark & markMask == 0 ? 0 : 1
+        // The first leg's packets come unmarked, those of the others with their leg's mark: see OuterTable.
+        let leg = max(0, Int((packet.mark & markMask) >> UInt32(markMask.trailingZeroBitCount)) - 1)
         resequencers[key]?.receive(sequence: sequence, leg: leg, token: UInt64(packet.id), now: now) { accept($0) }
         if resequencers[key]?.depth ?? 0 > 0 { holding.insert(key) } else { holding.remove(key) }
     }

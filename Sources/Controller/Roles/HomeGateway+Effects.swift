@@ -111,7 +111,8 @@ extension HomeGateway {
         if let old = resequencedKey, old != bond?.key { common.queue.set(old, nil) }
         resequencedKey = bond?.key
         guard let bond else { return }
-        let value = Resequencer.Settings(settings.resequencer, legs.compactMap { session.roundTripTime(of: $0.id) })
+        var value = Resequencer.Settings(settings.resequencer, legs.compactMap { session.roundTripTime(of: $0.id) })
+        value.legs = legs.count
         common.queue.set(bond.key, bond.legs.count > 1 ? value : .passing)
     }
 }

@@ -12,15 +12,18 @@ public struct Resequencer: Sendable {
         public var silence: Int64
         /// OUTOFORDER_TIMER: nanoseconds that a packet is held at most.
         public var timer: Int64
+        /// Legs in use, 1…16.
+        public var legs: Int
 
         /// Everything goes as it comes: only one leg is left.
         public static let passing = Settings(bufferLimit: 0, timer: 0)
 
         /// - Parameter silence: nil: `timer`, which alone decides then
-        public init(bufferLimit: Int, timer: Int64, silence: Int64? = nil) {
+        public init(bufferLimit: Int, timer: Int64, silence: Int64? = nil, legs: Int = 2) {
             self.bufferLimit = bufferLimit
             self.timer = timer
             self.silence = min(silence ?? timer, timer)
+            self.legs = min(max(legs, 1), 16)
         }
     }
 
@@ -47,7 +50,9 @@ public struct Resequencer: Sendable {
         var arrival: Int64 = .min
     }
 
-    public var settings: Settings
+    public var settings: Settings {
+        didSet { if settings.legs != oldValue.legs { legs = Self.marks(settings) } }
+    }
     public private(set) var statistics = Statistics()
     /// Packets held now.
     public private(set) var depth = 0
@@ -61,7 +66,7 @@ public struct Resequencer: Sendable {
     private var ring: [Slot] = []
     private var mask: UInt32 = 0
     /// The highest number seen on each leg, and when.
-    private var legs: [LegMark] = [LegMark(), LegMark()]
+    private var legs: [LegMark]
     private var lateInARow = 0
 
     private struct LegMark {
@@ -69,17 +74,22 @@ public struct Resequencer: Sendable {
         var seen: Int64 = .min
     }
 
-    public init(settings: Settings) { self.settings = settings }
+    public init(settings: Settings) {
+        self.settings = settings
+        legs = Self.marks(settings)
+    }
+
+    private static func marks(_ settings: Settings) -> [LegMark] { Array(repeating: LegMark(), count: settings.legs) }
 
     /// When ``expire(now:release:)`` is due, nanoseconds; nil when nothing is held.
     public private(set) var deadline: Int64?
 
-    /// Takes a packet. `leg` is 0 or 1; `release` is called for each packet that may go now, in order.
+    /// Takes a packet. `leg` counts from 0, higher ones than there are count as the last; `release` is called for each packet that may go now, in order.
     public mutating func receive(
         sequence: UInt32, leg: Int, token: UInt64, now: Int64, release: (UInt64) -> Void
     ) {
         if settings.bufferLimit == 0 { return release(token) }
-        let index = min(max(leg, 0), 1)
+        let index = min(max(leg, 0), legs.count - 1)
         guard let next = expected else {
             restart(at: sequence)
             legs[index] = LegMark(highest: sequence, seen: now)
@@ -128,7 +138,7 @@ public struct Resequencer: Sendable {
         expected = nil
         ring = []
         mask = 0
-        legs = [LegMark(), LegMark()]
+        legs = Self.marks(settings)
         deadline = nil
     }
 
@@ -145,7 +155,7 @@ public struct Resequencer: Sendable {
         if lateInARow >= 32, depth == 0 {
             statistics.resynchronized &+= 1
             restart(at: sequence)
-            legs = [LegMark(), LegMark()]
+            legs = Self.marks(settings)
             legs[leg] = LegMark(highest: sequence, seen: now)
         }
     }
@@ -196,13 +206,13 @@ public struct Resequencer: Sendable {
 
     /// Gives up numbers that every leg in use has passed.
     private mutating func passOver(_ now: Int64, _ release: (UInt64) -> Void) {
-        guard legs[0].seen != .min, legs[1].seen != .min else { return }
-        while depth > 0, let next = expected, Int32(bitPattern: legs[0].highest &- next) > 0,
-            Int32(bitPattern: legs[1].highest &- next) > 0
-        {
-            // Only numbers below both marks are known to be lost; one above the lower mark may be under way.
-            let lower =
-                Int32(bitPattern: legs[0].highest &- legs[1].highest) < 0 ? legs[0].highest : legs[1].highest
+        guard legs.count > 1, var lower = legs.first?.highest else { return }
+        for leg in legs {
+            if leg.seen == .min { return }
+            if Int32(bitPattern: leg.highest &- lower) < 0 { lower = leg.highest }
+        }
+        // Only numbers below all marks are known to be lost; one above the lowest mark may be under way.
+        while depth > 0, let next = expected, Int32(bitPattern: lower &- next) > 0 {
             let number = Int32(bitPattern: firstHeld &- lower) < 0 ? firstHeld : lower
             statistics.passedOver &+= UInt64(number &- next)
             expected = number
