@@ -128,7 +128,8 @@ func runPoint(_ script: Script) {
     var script = script
     var now = Instant(nanoseconds: 0)
     var point = AggregationPoint(
-        settings: .init(addresses: [h], parameters: .init(), dialect: .rfc8157), random: Constant())
+        settings: .init(addresses: [h], parameters: .init(), dialect: .rfc8157, monitorsTraffic: true),
+        random: Constant())
     var asked: [AuthorizationRequest] = []
     var steps = 0
     func take(_ effects: [AggregationPoint.Effect]) {
@@ -158,6 +159,10 @@ func runPoint(_ script: Script) {
             let items = (0..<Int(operation >> 3)).map { FilterItem(.dscp, description: "an item", value: "\($0)") }
             if let session { take(point.handle(.setFilterList(sessionID: session.id, items), now: now)) }
         default:
+            if operation < 240, let session {
+                let sample = TrafficSample(received: [leg: UInt64(operation >> 5)])
+                take(point.handle(.traffic(sessionID: session.id, sample), now: now))
+            }
             if operation == 255 { take(point.handle(.drain, now: now)) }
             if operation == 254, let session {
                 take(point.handle(.tearDown(sessionID: session.id, .maintenance), now: now))
