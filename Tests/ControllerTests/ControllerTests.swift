@@ -117,3 +117,31 @@ import Testing
         }
     }
 }
+
+/// RFC 8157 §5.6.1: what came by the DSL line beside the bond.
+@Suite struct BypassMeterTests {
+    private func at(_ seconds: Int64) -> Instant { Instant(nanoseconds: seconds * 1_000_000_000) }
+
+    @Test func whatIsNotOfTheBondIsBeside() {
+        var meter = BypassMeter()
+        #expect(meter.rate(link: 5000, bonded: Counter(packets: 3, bytes: 3000), header: 14, now: at(0)) == 0)
+        // In 10 s the line brought 2 000 000 bytes; 1000 packets with 14 bytes of link header each were the bond's.
+        let rate = meter.rate(
+            link: 2_005_000, bonded: Counter(packets: 1003, bytes: 1_003_000), header: 14, now: at(10))
+        #expect(rate == (2_000_000 - 1_014_000) * 8 / 10_000)
+        #expect(meter.last == rate)
+        let none = meter.rate(
+            link: 2_005_000 + 1014, bonded: Counter(packets: 1004, bytes: 1_004_000), header: 14, now: at(20))
+        #expect(none == 0, "all of it was the bond's")
+    }
+
+    @Test func aCounterThatBeganAnewMeasuresNothing() {
+        var meter = BypassMeter()
+        _ = meter.rate(link: 9_000_000, bonded: Counter(packets: 9, bytes: 9000), header: 14, now: at(0))
+        #expect(meter.rate(link: 100, bonded: Counter(packets: 9, bytes: 9000), header: 14, now: at(10)) == 0)
+        _ = meter.rate(link: 200_000, bonded: Counter(packets: 9, bytes: 9000), header: 14, now: at(20))
+        #expect(meter.rate(link: 400_000, bonded: Counter(), header: 14, now: at(30)) == 0)
+        #expect(meter.rate(link: 800_000, bonded: Counter(), header: 14, now: at(30)) == 0, "no time has passed")
+        #expect(meter.rate(link: .max, bonded: Counter(), header: 14, now: at(31)) == .max)
+    }
+}

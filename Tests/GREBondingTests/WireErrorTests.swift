@@ -46,6 +46,18 @@ import Testing
         #expect(throws: error) { try ControlMessage(parsing: [UInt8](hex: hex), dialect: .rfc8157) }
     }
 
+    /// RFC 8157 §5: T-Types other than 1 and 2.
+    @Test func everyReservedTunnelTypeIsFound() {
+        for code in [0] + Array(3...15) as [UInt8] {
+            for type in MessageType.allCases {
+                let bytes = [UInt8](hex: "2000b7ea00000000") + [type.rawValue << 4 | code]
+                #expect(throws: WireError(.reservedTunnelType, offset: 8)) {
+                    try ControlMessage(parsing: bytes, dialect: .rfc8157)
+                }
+            }
+        }
+    }
+
     @Test func everyPrefixOfAMessageFailsOrEndsAtAnAttribute() throws {
         for message in Sample.messages {
             let bytes = message.serialized(dialect: .rfc8157)

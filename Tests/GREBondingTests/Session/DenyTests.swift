@@ -83,6 +83,16 @@ import Testing
         #expect(point.sessions.isEmpty && point.pending.count == 0)
     }
 
+    @Test(arguments: [ErrorCode.dslUserNotAllowed, .userIDsDoNotMatch])
+    func theOperatorsCodeForDSLIsPassedOn(expected: ErrorCode) throws {
+        let pair = up([.secondary])
+        var point = pair.point
+        let bond = try #require(pair.gatewayBond)
+        let join = request(.primary, key: bond.key, name: nil, session: bond.sessionID)
+        #expect(code(&point, join, answer: .denied(expected)) == expected)
+        #expect(point.sessions.isEmpty)
+    }
+
     @Test func anotherNameInTheSameSessionDoesNotMatch() throws {
         let pair = up()
         var point = pair.point
@@ -148,6 +158,25 @@ import Testing
         pair.run(for: .seconds(2))
         #expect(pair.events.contains(.setupDenied(.primary, .dslUserNotAllowed)))
         #expect(pair.agreed && pair.gatewayBond == before && pair.gatewayBond?.distribution == .only(.secondary))
+    }
+
+    /// The session of a gateway that has asked over LTE, and what it does when it is refused with a code.
+    @Test(arguments: ErrorCode.defined)
+    func everyCodeEndsTheSetup(code: UInt32) throws {
+        let start = Instant(nanoseconds: 0)
+        var session = HomeGatewaySession(settings: .init(client: Pair.name, aggregator: Pair.h))
+        let asked = session.handle(.wanUp(.secondary, Pair.addresses[.secondary]!), now: start)
+        #expect(asked.contains { if case .send = $0 { true } else { false } })
+        let deny = ControlMessage(
+            type: .setupDeny, leg: .secondary, key: 0, attributes: [.errorCode(ErrorCode(rawValue: code))])
+        let effects = session.handle(.message(deny, on: .secondary, from: Pair.h), now: start + .milliseconds(50))
+        #expect(effects == [.event(.setupDenied(.secondary, ErrorCode(rawValue: code)))])
+        #expect(session.stateName(of: .secondary) == "waiting")
+        let next = try #require(session.deadline)
+        #expect(next - start > .seconds(3), "an unanswered request would be repeated after a second")
+        for case .send(let message, _, _) in session.handle(.timeout, now: next) {
+            #expect(message.key == 0 && message.sessionID == nil, "from the beginning")
+        }
     }
 
     @Test func aRefusedGatewayComesBackLessAndLessOften() {
