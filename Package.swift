@@ -78,7 +78,8 @@ let package = Package(
             name: "DecodingTests", dependencies: ["Addresses", "Decoding", "Formatting", "GREBonding"],
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "ControllerTests", dependencies: ["Addresses", "Controller", "GREBonding", "NFTables", "NetlinkKit"],
+            name: "ControllerTests",
+            dependencies: ["Addresses", "Configuration", "Controller", "GREBonding", "NFTables", "NetlinkKit"],
             swiftSettings: swiftSettings),
     ],
     cxxLanguageStandard: .cxx17

@@ -54,6 +54,12 @@ import Testing
             routes = ["198.51.100.0/28", "2001:db8:2::/48"]
             dsl_downstream = "50 Mbit/s"
             lte_downstream = "100 Mbit/s"
+            [[subscriber]]
+            cin = "two"
+            service = "none"
+            [[subscriber]]
+            cin = "three"
+            service = "lte"
             """
         ])
         #expect(c.addresses.count == 2 && c.anycast == [IPAddress("2001:db8::53")])
@@ -71,6 +77,7 @@ import Testing
         #expect(s.address6 == IPv6Address("2001:db8:1::1") && s.routes.count == 2)
         #expect(s.rates.dslUpstream == BitRate("1 Mbit/s") && s.rates.dslDownstream == BitRate("50 Mbit/s"))
         #expect(s.rates.lteDownstream == BitRate("100 Mbit/s"))
+        #expect(c.subscribers.map(\.service) == [.bonding, .suspended, .lte])
     }
 
     @Test(arguments: [
@@ -106,6 +113,8 @@ import Testing
         ("subscriber = [{cin = 'a', address6 = 'ff02::1'}]", 3, "subscriber.address6: ff02::1 is not a unicast"),
         ("subscriber = [{cin = 'a', routes = '198.51.100.1/24'}]", 3,
          "subscriber.routes: 198.51.100.1/24 has host bits set: 198.51.100.0/24 is the prefix"),
+        ("subscriber = [{cin = 'a', service = 'dsl'}]", 3,
+         "subscriber.service: expected \"bonding\" or \"lte\" or \"none\", found \"dsl\""),
         ("defaults.dsl_upstream = \"fast\"", 3, "defaults.dsl_upstream: expected a rate"),
         ("subscribers_file = \"none.toml\"", 3, "subscribers_file: none.toml: no such file"),
     ] as [(String, Int, String)])

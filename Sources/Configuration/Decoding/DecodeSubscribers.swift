@@ -38,6 +38,7 @@ final class SubscriberDecoder {
         let address6 = table.value("address6", IPv6Address.self, expected: "an IPv6 address")
         let routes = table.list("routes", IPPrefix.self, expected: "a prefix such as 192.0.2.0/28")
         let rates = Self.rates(table)
+        let service = table.choice("service", SubscriberService.self)
         let filterList = filterLists.reference("filter_list", in: table)
 
         if let cin { claim(cin, table) }
@@ -56,6 +57,7 @@ final class SubscriberDecoder {
         result.address6 = address6
         result.routes = routes.map(\.value)
         result.rates = rates.filled(from: defaults)
+        result.service = service ?? .bonding
         result.filterList = filterList ?? defaultFilterList
         return result
     }

@@ -120,9 +120,21 @@ public struct SubscriberConfiguration: Hashable, Sendable {
     public var routes: [IPPrefix] = []
     /// `dsl_upstream`, `dsl_downstream`, `lte_downstream`, already filled from `[defaults]`.
     public var rates = SubscriberRates()
+    /// `service`: "bonding", "lte" or "none". Default: "bonding".
+    public var service: SubscriberService = .bonding
     /// `filter_list`: a key of ``AggregationPointConfiguration/filterLists``, already filled from `[defaults]`.
     /// Default: none; the gateway is then sent no list.
     public var filterList: String?
 
     public init(cin: ClientIdentificationName) { self.cin = cin }
+}
+
+/// What a subscriber is allowed (`service` of `[[subscriber]]`). The raw values are those of the settings.
+public enum SubscriberService: String, Hashable, Sendable, CaseIterable {
+    /// Both legs.
+    case bonding
+    /// LTE only: DSL is refused with error code 5 (RFC 8157 §5.3.1).
+    case lte
+    /// Nothing: both legs are refused with error code 6.
+    case suspended = "none"
 }

@@ -14,7 +14,7 @@ final class Aggregator: Role {
     private let common: Common
     private var point: AggregationPoint
     private var sockets: [ControlSocket] = []
-    private let subscribers: [ClientIdentificationName: SubscriberConfiguration]
+    private let subscribers: SubscriberList
     private let outers: [IPFamily: OuterTable]
     private var numbers = BondNumbers()
     /// The keys of the sessions whose packets are put in order.
@@ -33,7 +33,7 @@ final class Aggregator: Role {
                     .primary: settings.session.dslAttributes, .secondary: settings.session.lteAttributes,
                 ], allowsSecondaryAlone: settings.session.lteAlone, maximumSessions: settings.limits.bonds,
                 drainRate: settings.limits.drainRate, monitorsTraffic: true))
-        subscribers = Dictionary(settings.subscribers.map { ($0.cin, $0) }, uniquingKeysWith: { first, _ in first })
+        subscribers = SubscriberList(settings.subscribers)
         var outers: [IPFamily: OuterTable] = [:]
         for address in settings.addresses {
             outers[address.family] = OuterTable(
@@ -102,7 +102,7 @@ final class Aggregator: Role {
                     common.log(.info, "send-failed", String(cString: strerror(errno)), ["to": destination])
                 }
             case .authorize(let request):
-                answers.append(.authorized(request, authorization(of: request)))
+                answers.append(.authorized(request, subscribers.authorization(of: request.client, leg: request.leg)))
             case .bond(let id, let bond): apply(id, bond)
             case .sampleTraffic(let id):
                 // No answer: the machine gives the leg up by itself.
@@ -121,17 +121,6 @@ final class Aggregator: Role {
     /// What the session's gateway is to leave out of its bond (RFC 8157 §5.6.2).
     private func filterList(of id: UInt32) -> [FilterItem]? {
         point.sessions[id].flatMap { subscribers[$0.client]?.filterList }.flatMap { settings.filterLists[$0] }
-    }
-
-    /// The operator's list decides (RFC 8157 §6.2).
-    private func authorization(of request: AuthorizationRequest) -> AuthorizationResult {
-        guard let subscriber = subscribers[request.client] else {
-            return .denied(.clientIdentificationNameNotPermitted)
-        }
-        return .granted(
-            Authorization(
-                dslUpstream: subscriber.rates.dslUpstream?.kilobitsPerSecond ?? 0,
-                dslDownstream: subscriber.rates.dslDownstream?.kilobitsPerSecond ?? 0))
     }
 
     // MARK: Data plane

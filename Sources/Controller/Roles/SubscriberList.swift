@@ -1,0 +1,27 @@
+import Configuration
+import GREBonding
+
+/// The operator's word on who may bond (RFC 8157 §6.2): the `[[subscriber]]` tables.
+struct SubscriberList {
+    private let subscribers: [ClientIdentificationName: SubscriberConfiguration]
+
+    init(_ subscribers: [SubscriberConfiguration]) {
+        self.subscribers = Dictionary(subscribers.map { ($0.cin, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    subscript(client: ClientIdentificationName) -> SubscriberConfiguration? { subscribers[client] }
+
+    /// Whether a leg may be set up; error codes 5, 6 and 9 of RFC 8157 §5.3.1 come from here.
+    func authorization(of client: ClientIdentificationName, leg: LegID) -> AuthorizationResult {
+        guard let subscriber = subscribers[client] else { return .denied(.clientIdentificationNameNotPermitted) }
+        switch subscriber.service {
+        case .suspended: return .denied(.userAliasNotAllowed)
+        case .lte where leg == .primary: return .denied(.dslUserNotAllowed)
+        case .lte, .bonding: break
+        }
+        return .granted(
+            Authorization(
+                dslUpstream: subscriber.rates.dslUpstream?.kilobitsPerSecond ?? 0,
+                dslDownstream: subscriber.rates.dslDownstream?.kilobitsPerSecond ?? 0))
+    }
+}
