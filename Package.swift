@@ -81,6 +81,7 @@ let package = Package(
             name: "ControllerTests",
             dependencies: ["Addresses", "Configuration", "Controller", "GREBonding", "NFTables", "NetlinkKit"],
             swiftSettings: swiftSettings),
+        .testTarget(name: "DocumentationTests", swiftSettings: swiftSettings),
     ],
     cxxLanguageStandard: .cxx17
 )

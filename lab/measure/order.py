@@ -7,6 +7,7 @@ import struct
 from lab.measure.capture import gre, packets
 
 CONTROL_PROTOCOLS = (0xB7EA, 0x0101)
+DATA_PROTOCOLS = (0x0800, 0x86DD)
 
 
 @dataclasses.dataclass
@@ -86,7 +87,8 @@ def sequence_spaces(legs: dict[str, pathlib.Path], sources: set[str]) -> list[Se
             if packet.source not in sources:
                 continue
             header = gre(packet)
-            if header is None or header.protocol in CONTROL_PROTOCOLS:
+            # A data packet of another type is missing from its sequence.
+            if header is None or header.protocol not in DATA_PROTOCOLS:
                 continue
             key = header.key or 0
             if header.sequence is None:
