@@ -46,7 +46,7 @@ struct Declarations {
         var suite = ""
         var isTest = false
         for line in text.split(separator: "\n") {
-            let words = line.split { !($0.isLetter || $0.isNumber || $0 == "_" || $0 == "." || $0 == "@") }.map(String.init)
+            let words = line.split { !($0.isLetter || $0.isNumber || "_.@".contains($0)) }.map(String.init)
             guard let first = words.first, !line.drop(while: { $0 == " " }).hasPrefix("//") else { continue }
             if words.contains("@Test") { isTest = true }
             if first == "case", !line.hasSuffix(":") {
