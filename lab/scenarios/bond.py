@@ -7,7 +7,7 @@ from lab.measure import capture, flow, order
 from lab.measure.counters import Counters
 from lab.measure.ping import Pinger, ping
 from lab.spillway import Spillway, is_bonded, settings
-from lab.topology import CLIENT, HAAP, HAAP6, SERVER, Topology
+from lab.topology import CLIENT, HAAP, HAAP6, SERVER, SERVER6, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary()]
@@ -30,10 +30,20 @@ def run(lab, ipv6=False, topology=TOPOLOGY, seconds=SECONDS, omit=OMIT, share=0.
             idle = ping("client", SERVER, 10)
             lab.figure("idle_rtt_ms", idle.rtt_ms["p50"])
             lab.near("idle round trip is that of DSL, in ms", idle.rtt_ms["p50"], 20, 10)
+            inside_ipv6(lab)
             for way in ("down", "up"):
                 one_way(lab, network, way, ipv6, seconds, omit, share)
         limit = min(network.bond_limit_mbit(way, outer_ipv6=ipv6) for way in ("down", "up"))
         lab.figure("limit_mbit", limit)
+
+
+def inside_ipv6(lab):
+    """IPv6 of the LAN goes through the bond, each packet as what it is (RFC 8157 §6.1)."""
+    wires = [capture.Capture("haap", each, lab.out / f"inside-ipv6-{each}.pcap", snap=128) for each in ("hd", "hl")]
+    lab.check("IPv6 inside: every echo comes back", ping("client", SERVER6, 3).received == 3)
+    headers = [capture.gre(packet) for each in wires for packet in capture.packets(each.stop())]
+    types = [header.protocol for header in headers if header and header.sequence is not None]
+    lab.check("IPv6 inside: of type 0x86DD", types and set(types) == {0x86DD}, str(types))
 
 
 def one_way(lab, network, way, ipv6, seconds, omit, share):
