@@ -1,8 +1,8 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// Three layers, one direction: wire -> decisions -> kernel. GREBonding and Addresses are pure (Swift standard
-// library only); the dependencies below enforce it.
+// Three layers, one direction: wire -> decisions -> kernel. GREBonding, Leases and Addresses are pure (Swift
+// standard library only); the dependencies below enforce it.
 let swiftSettings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
@@ -33,6 +33,7 @@ let package = Package(
         .target(name: "CTOML"),
         .target(name: "Addresses", swiftSettings: swiftSettings),
         .target(name: "GREBonding", dependencies: ["Addresses"], swiftSettings: swiftSettings),
+        .target(name: "Leases", dependencies: ["Addresses"], swiftSettings: swiftSettings),
         .target(name: "NetlinkKit", dependencies: ["Addresses", "CLibmnl", "CLinux"], swiftSettings: swiftSettings),
         .target(
             name: "NFTables", dependencies: ["Addresses", "NetlinkKit", "CLibmnl", "CLibnftnl", "CLinux"],
@@ -64,6 +65,7 @@ let package = Package(
         .testTarget(
             name: "GREBondingTests", dependencies: ["GREBonding"], resources: [.copy("Vectors")],
             swiftSettings: swiftSettings),
+        .testTarget(name: "LeasesTests", dependencies: ["Addresses", "Leases"], swiftSettings: swiftSettings),
         .testTarget(
             name: "NetlinkKitTests", dependencies: ["Addresses", "NetlinkKit", "CLinux"], swiftSettings: swiftSettings),
         .testTarget(name: "NFTablesTests", dependencies: ["NFTables"], swiftSettings: swiftSettings),

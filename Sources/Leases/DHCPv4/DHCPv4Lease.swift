@@ -1,0 +1,54 @@
+import Addresses
+
+/// What a DHCPv4 client has been given.
+public struct DHCPv4Lease: Hashable, Sendable {
+    public let address: IPv4Address
+    public let server: IPv4Address
+    /// 0…32; 32 when the server did not say.
+    public let subnetMaskLength: UInt8
+    /// The routes to have; where there are classless routes the routers are not among them (RFC 3442).
+    public let routes: [ClasslessRoute]
+    public let nameServers: [IPv4Address]
+    /// Bytes.
+    public let interfaceMTU: UInt16?
+    /// T1 and T2.
+    public let renewal: LeaseTime
+    public let rebinding: LeaseTime
+    public let expiry: LeaseTime
+
+    /// From an ACK to what was sent at `start`, from which all times count, so that no lease lasts longer here than at
+    /// its server. nil when it holds no address and lease time that can be used.
+    init?(_ message: DHCPv4Message, start: LeaseTime) {
+        guard let server = message.serverIdentifier, let time = message.leaseTime, time > 0,
+            Self.isUsable(message.yourAddress)
+        else { return nil }
+        address = message.yourAddress
+        self.server = server
+        subnetMaskLength = message.subnetMaskLength ?? 32
+        let defaults = (message.routers ?? []).prefix(1).compactMap { ClasslessRoute(.all(.v4), via: $0) }
+        routes = Array((message.classlessRoutes ?? defaults).prefix(64))
+        nameServers = Array((message.nameServers ?? []).filter { IPAddress.v4($0).isUnicast }.prefix(8))
+        interfaceMTU = message.interfaceMTU
+        expiry = start.adding(seconds: time)
+        if time == .max {
+            renewal = .never
+            rebinding = .never
+            return
+        }
+        // RFC 2131 §4.4.5. Times in the wrong order are as good as none.
+        let half = message.renewalTime ?? time / 2
+        let late = message.rebindingTime ?? UInt32(UInt64(time) * 7 / 8)
+        let isOrdered = half <= late && late <= time
+        renewal = start.adding(seconds: isOrdered ? half : time / 2)
+        rebinding = start.adding(seconds: isOrdered ? late : UInt32(UInt64(time) * 7 / 8))
+    }
+
+    public var remembered: RememberedLease {
+        RememberedLease(resource: IPPrefix(host: .v4(address)), expiry: expiry)
+    }
+
+    static func isUsable(_ address: IPv4Address) -> Bool {
+        IPAddress.v4(address).isUnicast && !address.isLinkLocal && address.rawValue >> 28 != 0xF
+            && address.rawValue >> 24 != 0
+    }
+}

@@ -1,0 +1,284 @@
+import Addresses
+
+/// Who has which resource: one resource for each client, one client for each resource. A resource stays with its client
+/// after the lease has ended, until another client needs it, so clients come back to what they had. Every operation is
+/// amortized O(log n).
+public struct LeaseTable: Sendable {
+    public struct Settings: Hashable, Sendable {
+        /// What the clients of a group are given, in this order.
+        public var pools: [String: [LeasePool]]
+        /// Fixed resources, whatever the group; nobody else is given them, whether a pool holds them or not.
+        public var reservations: [ClientIdentity: IPPrefix]
+        /// Resources of pools that nobody is given, such as the router's own address.
+        public var excluded: Set<IPPrefix>
+        /// How many clients are remembered, active or not.
+        public var capacity: Int
+
+        public init(
+            pools: [String: [LeasePool]], reservations: [ClientIdentity: IPPrefix] = [:],
+            excluded: Set<IPPrefix> = [], capacity: Int = 131_072
+        ) {
+            self.pools = pools
+            self.reservations = reservations
+            self.excluded = excluded
+            self.capacity = max(1, capacity)
+        }
+    }
+
+    enum State: Hashable, Sendable {
+        case offered, active
+        /// Ended; the number tells this end from earlier ones.
+        case held(UInt64)
+    }
+
+    struct Record: Hashable, Sendable {
+        var lease: Lease
+        var state: State
+        var isStatic: Bool
+
+        var isHeld: Bool { if case .held = state { true } else { false } }
+    }
+
+    private struct Cursor: Hashable, Sendable {
+        var pool = 0
+        var index: UInt64 = 0
+    }
+
+    /// Clients whose leases have ended, oldest first; entries that no longer hold are skipped.
+    private struct HeldQueue: Sendable {
+        var entries: [(client: ClientIdentity, number: UInt64)] = []
+        var start = 0
+    }
+
+    let settings: Settings
+    private(set) var records: [ClientIdentity: Record] = [:]
+    private(set) var owners: [IPPrefix: ClientIdentity] = [:]
+    private var reserved: Set<IPPrefix> = []
+    private var cursors: [String: Cursor] = [:]
+    private var held: [String: HeldQueue] = [:]
+    private var heldCount = 0
+    private var timers = TimerHeap()
+    private var ends: UInt64 = 0
+
+    init(_ settings: Settings) {
+        self.settings = settings
+        reserved = settings.excluded.union(settings.reservations.values)
+    }
+
+    var deadline: LeaseTime? { timers.first?.time }
+
+    func lease(of client: ClientIdentity) -> Lease? {
+        guard let record = records[client], record.state == .active else { return nil }
+        return record.lease
+    }
+
+    /// What the client has or is to be given: its reservation, what it has or had, what it wishes for, a fresh one, or
+    /// what has been unused for longest. nil when there is none, or the group is unknown. `ended` is a lease that had
+    /// to end for it. Unless the lease is active it is kept for the client until `expiry`.
+    mutating func offer(
+        _ client: ClientIdentity, group: String, wish: IPPrefix?, until expiry: LeaseTime, now: LeaseTime
+    ) -> (resource: IPPrefix?, ended: Lease?) {
+        var ended: Lease?
+        if let record = records[client] {
+            if isValid(record.lease.resource, client, group), record.isStatic || record.lease.group == group {
+                if record.state != .active { set(client, .offered, expiry, group) }
+                return (record.lease.resource, nil)
+            }
+            ended = forget(client, now: now)
+        }
+        guard let resource = choose(client, group, wish) else { return (nil, ended) }
+        records[client] = Record(
+            lease: Lease(client: client, group: group, resource: resource, expiry: expiry), state: .offered,
+            isStatic: settings.reservations[client] != nil)
+        owners[resource] = client
+        schedule(expiry, client)
+        return (resource, ended)
+    }
+
+    /// Makes what was offered, or is leased already, a lease until `expiry`, never shorter than it was. nil without an
+    /// offer.
+    mutating func commit(_ client: ClientIdentity, until expiry: LeaseTime) -> LeaseEvent? {
+        guard let record = records[client] else { return nil }
+        if record.state == .active {
+            if expiry > record.lease.expiry { set(client, .active, expiry, record.lease.group) }
+            return records[client].map { .renewed($0.lease) }
+        }
+        set(client, .active, expiry, record.lease.group)
+        return records[client].map { .granted($0.lease) }
+    }
+
+    /// Ends the client's lease or offer; the lease when it was active. The resource is kept for its return.
+    mutating func end(_ client: ClientIdentity, now: LeaseTime) -> Lease? {
+        guard var record = records[client] else { return nil }
+        if record.isHeld { return nil }
+        let wasActive = record.state == .active
+        record.lease.expiry = min(record.lease.expiry, now)
+        hold(record)
+        return wasActive ? record.lease : nil
+    }
+
+    /// Ends the client's lease and its claim to the resource, which is kept for anybody; the lease when it was active.
+    mutating func forget(_ client: ClientIdentity, now: LeaseTime) -> Lease? {
+        guard let record = remove(client) else { return nil }
+        if !record.isStatic {
+            let resource = record.lease.resource
+            hold(
+                Record(
+                    lease: Lease(client: .nobody(resource), group: record.lease.group, resource: resource, expiry: now),
+                    state: .offered, isStatic: false))
+        }
+        return record.state == .active ? record.lease : nil
+    }
+
+    /// The lease of the next client whose time is up; nil when there is none at `now`.
+    mutating func popExpired(_ now: LeaseTime) -> Lease? {
+        while let first = timers.first, first.time <= now {
+            timers.removeFirst()
+            guard let record = records[first.client], record.lease.expiry == first.time, !record.isHeld else {
+                continue
+            }
+            hold(record)
+            if record.state == .active { return record.lease }
+        }
+        return nil
+    }
+
+    /// Everything there is to keep, as lines: what ended first, then leases. A file of them followed by the lines of
+    /// later events is again such a file.
+    func lines(_ clock: WallClock) -> [String] {
+        func number(_ record: Record) -> UInt64 { if case .held(let number) = record.state { number } else { .max } }
+        return records.values.filter { ($0.isHeld || $0.state == .active) && !$0.lease.client.isNobody }
+            .sorted { (number($0), $0.lease.client) < (number($1), $1.lease.client) }
+            .map { $0.lease.line(clock, isActive: $0.state == .active) }
+    }
+
+    var leases: [Lease] { records.values.filter { $0.state == .active }.map(\.lease) }
+
+    var counts: (records: Int, timers: Int, held: Int) {
+        (records.count, timers.count, held.values.reduce(0) { $0 + $1.entries.count })
+    }
+    var isConsistent: Bool {
+        records.count == owners.count && records.allSatisfy { owners[$1.lease.resource] == $0 && $1.lease.client == $0 }
+            && records.values.count(where: \.isHeld) == heldCount
+            && timers.count <= 2 * records.count + 65 && records.count <= limit
+    }
+
+    /// A lease from a file, before anything else is done with the table; whether it was taken. What came before about
+    /// the client is replaced.
+    mutating func restore(_ lease: Lease, isActive: Bool, now: LeaseTime) -> Bool {
+        let owner = owners[lease.resource]
+        guard isValid(lease.resource, lease.client, lease.group),
+            owner == nil || owner == lease.client || isHeld(owner),
+            records.count < limit || records[lease.client] != nil
+        else { return false }
+        _ = owner.flatMap { remove($0) }
+        _ = remove(lease.client)
+        let record = Record(
+            lease: lease, state: .active, isStatic: settings.reservations[lease.client] != nil)
+        records[lease.client] = record
+        owners[lease.resource] = lease.client
+        if isActive, lease.expiry > now { schedule(lease.expiry, lease.client) } else { hold(record) }
+        return true
+    }
+
+    private func isHeld(_ client: ClientIdentity?) -> Bool {
+        client.flatMap { records[$0]?.isHeld } ?? false
+    }
+
+    /// Whether the client may have the resource as things are set.
+    private func isValid(_ resource: IPPrefix, _ client: ClientIdentity, _ group: String) -> Bool {
+        if let reservation = settings.reservations[client] { return resource == reservation }
+        return !reserved.contains(resource) && settings.pools[group]?.contains { $0.contains(resource) } == true
+    }
+
+    private mutating func choose(_ client: ClientIdentity, _ group: String, _ wish: IPPrefix?) -> IPPrefix? {
+        if let reservation = settings.reservations[client] { return owners[reservation] == nil ? reservation : nil }
+        guard let pools = settings.pools[group] else { return nil }
+        if let wish, isValid(wish, client, group) {
+            if isHeld(owners[wish]) {
+                _ = owners[wish].flatMap { remove($0) }
+                return wish
+            }
+            if owners[wish] == nil, records.count < limit { return wish }
+        }
+        if records.count < limit, let fresh = fresh(group, pools) { return fresh }
+        return reuse(group)
+    }
+
+    /// Reservations have room of their own.
+    private var limit: Int { settings.capacity + settings.reservations.count }
+
+    private mutating func remove(_ client: ClientIdentity) -> Record? {
+        guard let record = records.removeValue(forKey: client) else { return nil }
+        owners[record.lease.resource] = nil
+        if record.isHeld { heldCount -= 1 }
+        return record
+    }
+
+    /// One that nobody has had since the start. The cursor only goes forward, so over time each is passed once.
+    private mutating func fresh(_ group: String, _ pools: [LeasePool]) -> IPPrefix? {
+        var cursor = cursors[group] ?? Cursor()
+        defer { cursors[group] = cursor }
+        while cursor.pool < pools.count {
+            let pool = pools[cursor.pool]
+            while cursor.index < pool.count {
+                let resource = pool[cursor.index]
+                cursor.index += 1
+                if owners[resource] == nil, !reserved.contains(resource) { return resource }
+            }
+            cursor = Cursor(pool: cursor.pool + 1)
+        }
+        return nil
+    }
+
+    /// The resource of the group that has been unused for longest; its client is forgotten.
+    private mutating func reuse(_ group: String) -> IPPrefix? {
+        guard var queue = held.removeValue(forKey: group) else { return nil }
+        defer { held[group] = queue }
+        while queue.start < queue.entries.count {
+            let entry = queue.entries[queue.start]
+            queue.start += 1
+            guard records[entry.client]?.state == .held(entry.number) else { continue }
+            return remove(entry.client)?.lease.resource
+        }
+        queue = HeldQueue()
+        return nil
+    }
+
+    private mutating func hold(_ record: Record) {
+        var record = record
+        ends += 1
+        record.state = .held(ends)
+        records[record.lease.client] = record
+        owners[record.lease.resource] = record.lease.client
+        heldCount += 1
+        if record.isStatic { return }
+        let group = record.lease.group
+        held[group, default: HeldQueue()].entries.append((record.lease.client, ends))
+        guard var queue = held[group], queue.entries.count > 2 * heldCount + 64 else { return }
+        queue.entries = queue.entries[queue.start...].filter { records[$0.client]?.state == .held($0.number) }
+        queue.start = 0
+        held[group] = queue
+    }
+
+    private mutating func set(_ client: ClientIdentity, _ state: State, _ expiry: LeaseTime, _ group: String) {
+        guard var record = records[client] else { return }
+        if record.isHeld { heldCount -= 1 }
+        record.state = state
+        record.lease = Lease(client: client, group: group, resource: record.lease.resource, expiry: expiry)
+        records[client] = record
+        schedule(expiry, client)
+    }
+
+    private mutating func schedule(_ time: LeaseTime, _ client: ClientIdentity) {
+        if time == .never { return }
+        timers.insert(time, client)
+        guard timers.count > 2 * records.count + 64 else { return }
+        let records = records
+        var seen: Set<ClientIdentity> = []
+        timers.rebuild {
+            guard let record = records[$1], record.lease.expiry == $0, !record.isHeld else { return false }
+            return seen.insert($1).inserted
+        }
+    }
+}
