@@ -14,7 +14,8 @@ import Testing
 
     /// pcap 2.4, link type 101 (raw IP), big-endian. UDP checksums are left out (0).
     private func capture(_ packets: [(payload: [UInt8], isV6: Bool)]) -> [UInt8] {
-        var bytes: [UInt8] = [0xA1, 0xB2, 0xC3, 0xD4, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 101]
+        var bytes: [UInt8] = [0xA1, 0xB2, 0xC3, 0xD4, 0, 2, 0, 4] + [UInt8](repeating: 0, count: 10)
+        bytes += [0xFF, 0xFF, 0, 0, 0, 101]
         for (payload, isV6) in packets {
             let length = UInt16(payload.count + 8)
             var packet: [UInt8] = isV6 ? [0x60, 0, 0, 0] : [0x45, 0]
@@ -83,7 +84,8 @@ import Testing
         func run6(_ input: DHCPv6Client.Input, _ now: LeaseTime) {
             for case .send(let request) in client6.handle(input, now: now) {
                 add(request)
-                for case .send(let answer, _) in server6.handle(.message(request, from: identity, group: "a"), now: now) {
+                let received = DHCPv6Server.Input.message(request, from: identity, group: "a")
+                for case .send(let answer, _) in server6.handle(received, now: now) {
                     add(answer)
                     run6(.message(answer), now)
                 }
