@@ -19,7 +19,7 @@ struct Simulation {
         random = SplitMix(state: seed)
         let hosts = Int.random(in: 1...6, using: &random)
         room = max(1, hosts + Int.random(in: -1...2, using: &random))
-        leaseTime = .random(in: 600...7200, using: &random)
+        leaseTime = .random(in: 120...3600, using: &random)
         var leases4 = LeaseTable.Settings(pools: ["a": [Sample.pool4(UInt32(room))]])
         let half = LeasePool(prefix("2001:db8:0:100::/56"), delegatedLength: 56)!
         let more = (0..<room - 1).compactMap { n in
