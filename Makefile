@@ -49,7 +49,7 @@ fuzz: packages
 	fuzz/run
 
 smoke: packages
-	$(call say,the same$(comma) shortly)
+	$(call say,feeding the decoders and session machines what no peer should send$(comma) shortly)
 	fuzz/run --smoke
 
 clean:

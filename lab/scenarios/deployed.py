@@ -4,7 +4,7 @@ import ipaddress
 import json
 import struct
 
-from lab import spillway
+from lab import namespaces, spillway
 from lab.measure import control
 from lab.measure.capture import Capture
 from lab.measure.ping import ping
@@ -21,6 +21,8 @@ KINDS = {1: "fqdn", 2: "dscp", 3: "destination_port", 4: "destination_ip", 5: "d
 # What differs from session to session: address of H, Session ID, Timestamp, key; rate beside the bond; list's number.
 VARIES = {2, 4, 5, 6, 20}
 
+ANYCAST = "2001:db8:f::53"
+
 prepare = spillway.prepare
 
 
@@ -29,8 +31,12 @@ def run(lab):
     hg_settings, haap_settings = learn(recorded)
     dsl = {"up_mbit": 28.787, "down_mbit": 69.122}
     with Topology.load("village", dsl=dsl) as network:
-        haap = Spillway(lab, "haap", settings("haap", network, address=[HAAP6], **haap_settings))
-        hg = Spillway(lab, "hg", settings("hg", network, True, **hg_settings))
+        # Gateways call G, which many aggregation points may share, and are told H.
+        namespaces.run("haap", "ip", "address", "add", f"{ANYCAST}/128", "dev", "lo")
+        for router, via in (("dsl", "2001:db8:1::2"), ("lte", "2001:db8:2::2")):
+            namespaces.run(router, "ip", "route", "add", ANYCAST, "via", via)
+        haap = Spillway(lab, "haap", settings("haap", network, address=[HAAP6], anycast=[ANYCAST], **haap_settings))
+        hg = Spillway(lab, "hg", settings("hg", network, True, **hg_settings) | {"haap": ANYCAST})
         captures = {
             leg.name: Capture("hg", leg.name, lab.out / f"{leg.name}.pcap", snap=2000, filter="ip6 proto 47 and len < 1100")
             for leg in network.legs
@@ -41,10 +47,18 @@ def run(lab):
             ping("client", SERVER, 60)
             hg.wait_for("the bypass rate was told", lambda status: status["uptime_s"] > 14)
             prefix = haap.status()["bonds"][0].get("host_prefix", "")
+            h = hg.status()["bond"]["aggregator"]
+            lab.check("the bond ends at H", h == HAAP6, h)
             lab.check("the aggregator knows the LAN's prefix", prefix.startswith("2001:db8:536b:6f00::/56"), prefix)
+        said = control.messages(captures["lte"].stop())
+        asked = [each.destination for each in said if each.type == control.SETUP_REQUEST]
+        others = [each.destination for each in said if each.source == packed(network.lte.hg_address6)
+                  and each.type != control.SETUP_REQUEST]
+        lab.check("G is asked first", asked[:1] == [packed(ANYCAST)], str(asked))
+        lab.check("all else goes to H", set(others) == {packed(HAAP6)}, str(set(others)))
+        heard = {"lte": said, "dsl": control.messages(captures["dsl"].stop())}
         for leg in network.legs:
-            said = control.messages(captures[leg.name].stop())
-            compare(lab, leg, said, [each for each in recorded if each.leg == leg.name])
+            compare(lab, leg, heard[leg.name], [each for each in recorded if each.leg == leg.name])
 
 
 class Recorded:
@@ -118,7 +132,7 @@ def compare(lab, leg, said, recorded):
     """Each recorded message was said too, each end's in the same order."""
     for up, who in ((True, "gateway"), (False, "aggregator")):
         ours = [signature(each.type, each.tunnel, each.attributes) for each in said
-                if (each.source != bytes_of(HAAP6)) == up]
+                if (each.source not in (packed(HAAP6), packed(ANYCAST))) == up]
         theirs = [each for each in recorded if each.up == up]
         missing, order = [], []
         for each in theirs:
@@ -148,5 +162,5 @@ def signature(kind, tunnel, attributes) -> tuple:
     return kind, tunnel, tuple(parts)
 
 
-def bytes_of(address: str) -> str:
+def packed(address: str) -> str:
     return ipaddress.ip_address(address).packed.hex()
