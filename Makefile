@@ -8,7 +8,7 @@ OUT ?= lab/out
 comma := ,
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: build static test unit lab size demo bench fuzz smoke clean packages
+.PHONY: build static test unit kernel lab size demo bench fuzz smoke clean packages
 
 build: packages
 	$(call say,building the release (.build/release/spillway))
@@ -18,12 +18,18 @@ static: packages
 	$(call say,building what is shipped (.build/static/spillway))
 	deploy/static/build
 
-test: unit smoke lab size
+test: unit kernel smoke lab size
 
 unit: packages
 	$(call say,building and running the unit tests)
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
+
+kernel: packages
+	$(call say,running the tests of NetlinkKit$(comma) NFTables and Controller on the real kernel)
+	$(SWIFT) build --build-tests
+	lab/vm-exec --env SPILLWAY_KERNEL_TESTS=1 $(SWIFT) test --skip-build \
+		--filter 'NetlinkKitTests|NFTablesTests|ControllerTests'
 
 lab: static
 	$(call say,running in the lab what is shipped: $(SCENARIOS))
