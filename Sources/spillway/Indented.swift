@@ -1,43 +1,35 @@
-/// A JSON object as indented lines for a person: names and values, without quotes, braces and commas.
+/// A JSON value as indented lines for a person: names and values, without quotes, braces and commas.
 enum Indented {
+    /// What is not JSON stays as it is.
     static func text(ofJSON json: String) -> String {
+        guard let value = JSONValue(json) else { return json }
         var lines: [String] = []
-        var line = ""
-        var depth = -1
-        var inString = false
-        var escaped = false
-        func end() {
-            if !line.isEmpty { lines.append(String(repeating: "  ", count: max(0, depth)) + line) }
-            line = ""
-        }
-        for character in json {
-            if inString {
-                if escaped {
-                    line.append(character)
-                    escaped = false
-                } else if character == "\\" {
-                    escaped = true
-                } else if character == "\"" {
-                    inString = false
-                } else {
-                    line.append(character)
-                }
-                continue
-            }
-            switch character {
-            case "\"": inString = true
-            case "{", "[":
-                end()
-                depth += 1
-            case "}", "]":
-                end()
-                depth -= 1
-            case ",": end()
-            case ":": line += ": "
-            default: line.append(character)
-            }
-        }
-        end()
+        add(value, depth: 0, to: &lines)
         return lines.joined(separator: "\n")
+    }
+
+    /// The lines of what is inside an object or a list.
+    private static func add(_ value: JSONValue, depth: Int, to lines: inout [String]) {
+        let indent = String(repeating: "  ", count: depth)
+        for (name, member) in value.members {
+            lines.append("\(indent)\(name): \(scalar(member) ?? "")")
+            add(member, depth: depth + 1, to: &lines)
+        }
+        for element in value.elements {
+            if let text = scalar(element) { lines.append(indent + text) }
+            add(element, depth: depth + 1, to: &lines)
+        }
+    }
+
+    /// nil for an object or a list.
+    private static func scalar(_ value: JSONValue) -> String? {
+        switch value {
+        case .object, .array: nil
+        case .string(let text): text
+        case .integer(let number): "\(number)"
+        case .number(let number): "\(number)"
+        case .bool(let value): "\(value)"
+        case .null: "null"
+        }
     }
 }

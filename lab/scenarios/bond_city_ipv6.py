@@ -10,4 +10,4 @@ prepare = spillway.prepare
 
 
 def run(lab):
-    bond.run(lab, ipv6=True, topology="city", seconds=4, omit=12, share=0.92)
+    bond.run(lab, ipv6=True, topology="city", seconds=4, omit=12)

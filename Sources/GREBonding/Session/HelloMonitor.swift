@@ -1,16 +1,21 @@
 /// The gateway's side of Hello on one leg: when to send, what was answered, how long it took, when to give up
 /// (RFC 8157 §5.4, §5.2.6, §5.2.7).
 struct HelloMonitor: Hashable, Sendable {
+    private struct UnderWay: Hashable {
+        var timestamp: Timestamp
+        var sent: Instant
+    }
+
     private(set) var rtt = RoundTripTime()
     /// When the next Hello is due.
     private(set) var next: Instant
     /// Hellos sent since the last answer.
     private(set) var unanswered = 0
     /// Hellos under way, oldest first. An answer is matched by the timestamp it carries back.
-    private var underWay: [(timestamp: Timestamp, sent: Instant)] = []
+    private var underWay: [UnderWay] = []
 
     /// When packets came by the leg last.
-    private(set) var heard: Instant?
+    private var heard: Instant?
     /// Since when a flow on the leg has brought nothing.
     private var silentSince: Instant?
     /// Samples in a row with packets on the leg.
@@ -35,7 +40,7 @@ struct HelloMonitor: Hashable, Sendable {
         }
         unanswered += 1
         let timestamp = Timestamp(now)
-        underWay.append((timestamp, now))
+        underWay.append(UnderWay(timestamp: timestamp, sent: now))
         lastSent = now
         if underWay.count > 16 { underWay.removeFirst() }
         // The first of a series waits a whole interval only when it is answered: see ``answered``.
@@ -97,16 +102,6 @@ struct HelloMonitor: Hashable, Sendable {
         guard let smoothed = rtt.smoothed else { return Constants.helloRetry }
         let wait = smoothed + rtt.deviation * 4
         return isSilent(now) ? max(Constants.probeRetry, wait / 3) : max(Constants.helloRetry, wait)
-    }
-
-    static func == (a: Self, b: Self) -> Bool {
-        a.rtt == b.rtt && a.next == b.next && a.extra == b.extra && a.lastSent == b.lastSent
-            && a.unanswered == b.unanswered && a.underWay.map(\.timestamp) == b.underWay.map(\.timestamp)
-    }
-
-    func hash(into hasher: inout Hasher) {
-        hasher.combine(next)
-        hasher.combine(unanswered)
     }
 }
 
