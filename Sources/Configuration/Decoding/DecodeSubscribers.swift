@@ -7,6 +7,7 @@ final class SubscriberDecoder {
     private let filterLists: FilterListDecoder
     private(set) var defaults = SubscriberRates()
     private(set) var defaultFilterList: String?
+    private var defaultPathMTU = SubscriberConfiguration.standardPathMTU
     private var cins: [ClientIdentificationName: SourceLocation] = [:]
     private var prefixes: [IPPrefix: SourceLocation] = [:]
 
@@ -16,6 +17,7 @@ final class SubscriberDecoder {
         self.filterLists = filterLists
         _ = table.section("defaults") { table in
             defaults = Self.rates(table)
+            defaultPathMTU = Self.pathMTU(table) ?? defaultPathMTU
             defaultFilterList = filterLists.reference("filter_list", in: table)
         }
     }
@@ -32,12 +34,17 @@ final class SubscriberDecoder {
         return result
     }
 
+    private static func pathMTU(_ table: TableReader) -> UInt32? {
+        table.integer("path_mtu", in: 576...9000, unit: "bytes").map { UInt32($0) }
+    }
+
     private func decodeOne(_ table: TableReader) -> SubscriberConfiguration? {
         let cin = table.cin("cin", required: true)
         let address = table.value("address", IPv4Address.self, expected: "an IPv4 address")
         let address6 = table.value("address6", IPv6Address.self, expected: "an IPv6 address")
         let routes = table.list("routes", IPPrefix.self, expected: "a prefix such as 192.0.2.0/28")
         let rates = Self.rates(table)
+        let pathMTU = Self.pathMTU(table)
         let service = table.choice("service", SubscriberService.self)
         let filterList = filterLists.reference("filter_list", in: table)
 
@@ -57,6 +64,7 @@ final class SubscriberDecoder {
         result.address6 = address6
         result.routes = routes.map(\.value)
         result.rates = rates.filled(from: defaults)
+        result.pathMTU = pathMTU ?? defaultPathMTU
         result.service = service ?? .bonding
         result.filterList = filterList ?? defaultFilterList
         return result

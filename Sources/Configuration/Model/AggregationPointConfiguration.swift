@@ -122,6 +122,10 @@ public struct SubscriberConfiguration: Hashable, Sendable {
     public var rates = SubscriberRates()
     /// `service`: "bonding", "lte" or "none". Default: "bonding".
     public var service: SubscriberService = .bonding
+    /// `path_mtu`: bytes of an outer packet that both of the gateway's links take, 576…9000, already filled from
+    /// `[defaults]`. Default: 1492, what PPPoE leaves of Ethernet (RFC 2516 §7).
+    public var pathMTU = SubscriberConfiguration.standardPathMTU
+    static let standardPathMTU: UInt32 = 1492
     /// `filter_list`: a key of ``AggregationPointConfiguration/filterLists``, already filled from `[defaults]`.
     /// Default: none; the gateway is then sent no list.
     public var filterList: String?

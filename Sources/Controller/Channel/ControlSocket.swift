@@ -42,6 +42,7 @@ final class ControlSocket {
             try set(SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20, "SO_RCVBUFFORCE")
             // A full queue of the leg must not make a Hello late twice over: control goes first.
             try set(SOL_SOCKET, SO_PRIORITY, 6, "SO_PRIORITY")
+            try reportErrors()
             _ = try SocketAddress.withBytes(local) { (address, length) throws(SystemError) in
                 try SystemError.check("bind", bind(descriptor, address, length))
             }
@@ -56,7 +57,9 @@ final class ControlSocket {
     /// Sends one control message; false when the kernel refused it, `errno` says why.
     func send(_ bytes: [UInt8], to destination: IPAddress) -> Bool {
         SocketAddress.withBytes(destination) { address, length in
+            // The first attempt may only take the error that an earlier packet met.
             sendto(descriptor, bytes, bytes.count, 0, address, length) == bytes.count
+                || sendto(descriptor, bytes, bytes.count, 0, address, length) == bytes.count
         }
     }
 
@@ -119,7 +122,7 @@ final class ControlSocket {
         return UInt64(values[8])
     }
 
-    private func set(_ level: Int32, _ option: Int32, _ value: Int32, _ name: String) throws(SystemError) {
+    func set(_ level: Int32, _ option: Int32, _ value: Int32, _ name: String) throws(SystemError) {
         var value = value
         try SystemError.check(name, setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size)))
     }

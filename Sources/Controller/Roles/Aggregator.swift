@@ -9,14 +9,15 @@ import NetlinkKit
 
 /// The aggregation point: answers gateways, and gives each bond its objects in the kernel.
 final class Aggregator: Role {
-    private let settings: AggregationPointConfiguration
+    let settings: AggregationPointConfiguration
     private let loop: EventLoop
-    private let common: Common
-    private var point: AggregationPoint
+    let common: Common
+    var point: AggregationPoint
     private var sockets: [ControlSocket] = []
     private let subscribers: SubscriberList
     private let outers: [IPFamily: OuterTable]
     private var numbers = BondNumbers()
+    var watch = PathWatch()
     /// The keys of the sessions whose packets are put in order.
     private var keys: [UInt32: UInt32] = [:]
     private let started = Clock.now()
@@ -51,7 +52,7 @@ final class Aggregator: Role {
 
     func start() throws {
         common.sweep(settings.kernel)
-        var objects: [KernelObject] = [.ruleset(SegmentTable.ruleset())]
+        var objects: [KernelObject] = [.ruleset(SegmentTable.byRoute())]
         for (family, outer) in outers.sorted(by: { $0.key == .v4 && $1.key == .v6 }) {
             objects += CanonicalDevice.objects(
                 local: outer.canonical, remote: BondNumbers.pool(family), protocol: settings.kernel.routeProtocol)
@@ -75,7 +76,8 @@ final class Aggregator: Role {
         let now = Clock.now()
         if let deadline = point.deadline, deadline <= now { run(point.handle(.timeout, now: now)) }
         if let deadline = common.queue.deadline, deadline <= now { common.queue.expire() }
-        return [point.deadline, common.queue.deadline].compactMap { $0 }.min()
+        readNarrowPaths(now)
+        return [point.deadline, common.queue.deadline, watch.due].compactMap { $0 }.min()
     }
 
     func stop() {
@@ -89,6 +91,7 @@ final class Aggregator: Role {
                 point.handle(
                     .message(message, from: received.source, to: received.destination), now: received.at))
         }
+        pathsMayHaveChanged(socket.tooBig())
     }
 
     private func run(_ effects: [AggregationPoint.Effect]) {
@@ -125,20 +128,17 @@ final class Aggregator: Role {
 
     // MARK: Data plane
 
-    private func apply(_ id: UInt32, _ bond: Bond?) {
+    func apply(_ id: UInt32, _ bond: Bond?) {
         guard let bond, let outer = outers[bond.aggregator.family], let subscriber = subscribers[bond.client] else {
             common.state.apply([], for: .bond(id))
             numbers.release(id)
+            watch.set(id, at: [], isNarrow: false, now: Clock.now())
             if let key = keys.removeValue(forKey: id) { common.queue.set(key, nil) }
             return
         }
         let number = numbers.take(id)
         let device = "\(settings.tunnel.prefix)\(number)"
-        let mtu: UInt32 =
-            switch settings.tunnel.mtu {
-            case .bytes(let mtu): mtu
-            case .automatic: 1500 - Overhead.outer(outer.family)
-            }
+        let mtu = mtu(of: bond, id, subscriber)
         let rate = BitRate(kilobitsPerSecond: UInt64(bond.committedInformationRate))
         let cir = settings.colour.cir(of: rate)
         let known = bond.committedInformationRate > 0

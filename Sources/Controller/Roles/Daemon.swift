@@ -6,6 +6,7 @@ import Formatting
 import GREBonding
 import Glibc
 import Logging
+import NFTables
 import NetlinkKit
 
 /// Runs one role until it is told to end.
@@ -119,6 +120,9 @@ final class Common {
 
     /// Ours from a run that did not end in an orderly way.
     func sweep(_ kernel: KernelConfiguration) {
+        var transaction = Transaction()
+        transaction.deleteIfPresent(SegmentTable.table)
+        try? state.tables.commit(transaction)
         guard let links = try? state.route.links() else { return }
         for link in links where link.alias?.hasPrefix("spillway ") == true {
             _ = state.route.perform([Link.delete(.index(link.index))])

@@ -8,7 +8,8 @@ import NetlinkKit
 struct GatewayBond {
     var settings: HomeGatewayConfiguration
     var outer: OuterTable
-    var wans: [LegID: WAN]
+    /// Bytes of an outer packet that reach the aggregator by each leg.
+    var paths: [LegID: UInt32]
 
     private var device: String { settings.tunnel.name.description }
     private var number: RouteProtocol { RouteProtocol(rawValue: settings.kernel.routeProtocol) }
@@ -17,11 +18,13 @@ struct GatewayBond {
     var mtu: UInt32 {
         switch settings.tunnel.mtu {
         case .bytes(let mtu): mtu
-        case .automatic: max(576, (wans.values.map(\.mtu).min() ?? 1500) - Overhead.outer(outer.family))
+        case .automatic:
+            PathMTU.inner(paths.values, outer: outer.family, carriesIPv6: settings.tunnel.address6 != nil)
         }
     }
 
     func objects(_ bond: Bond) -> [KernelObject] {
+        let mtu = self.mtu
         let rate = BitRate(kilobitsPerSecond: UInt64(bond.committedInformationRate))
         let cir = settings.colour.cir(of: rate)
         let known = bond.committedInformationRate > 0
@@ -39,7 +42,7 @@ struct GatewayBond {
         ).objects(bond)
         return objects
             + [
-                .reversePathFilter(link: device, .loose),
+                .reversePathFilter(link: device, .loose), .ruleset(SegmentTable.fixed(mtu: mtu)),
                 .element(outer.guarded, .init(outer.value(bond.aggregator))),
             ] + addresses() + lan()
     }

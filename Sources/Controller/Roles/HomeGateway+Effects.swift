@@ -37,7 +37,9 @@ extension HomeGateway {
 
     func note(_ event: SessionEvent) {
         switch event {
-        case .legUp(let id, _): lastChange[id] = ("up", Clock.now())
+        case .legUp(let id, _):
+            lastChange[id] = ("up", Clock.now())
+            if id == .primary { beginBypass(Clock.now()) }
         case .legDown(let id, let reason): lastChange[id] = (reason.rawValue, Clock.now())
         case .setupDenied(let id, let code): lastChange[id] = ("denied: \(code)", Clock.now())
         case .roundTrip: resequence(session.bond)
@@ -55,7 +57,7 @@ extension HomeGateway {
         let canonical = kernel.canonical(family)
         var objects = CanonicalDevice.objects(
             local: canonical.local, remote: IPPrefix(host: canonical.remote), protocol: kernel.routeProtocol)
-        objects += [.ruleset(outer.ruleset()), .ruleset(SegmentTable.ruleset())]
+        objects += [.ruleset(outer.ruleset())]
         if settings.tunnel.masquerade, case .v4(let address)? = settings.tunnel.address?.address {
             objects.append(.ruleset(Self.translation(to: address, device: settings.tunnel.name.description)))
         }
@@ -88,7 +90,8 @@ extension HomeGateway {
             return
         }
         if !session.aggregators.contains(bond.aggregator) { applyBase() }
-        let objects = GatewayBond(settings: settings, outer: outer, wans: wans).objects(bond)
+        readPaths(bond)
+        let objects = GatewayBond(settings: settings, outer: outer, paths: paths).objects(bond)
         common.state.apply(objects, for: .bond(0))
     }
 

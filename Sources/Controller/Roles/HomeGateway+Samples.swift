@@ -20,23 +20,38 @@ extension HomeGateway {
             canonicalRemote: settings.kernel.canonical(outer.family).remote)
         do {
             traffic = try counters.read(common.state.tables)
+            meter.sample(traffic, Clock.now())
         } catch {
             common.kernelLog(.warning, "no-counters", "\(error)")
         }
     }
 
-    /// RFC 8157 §5.6.1.
+    /// RFC 8157 §5.6.1; upstream the same for this end's own CIR.
     func sampleBypass(_ now: Instant) {
+        let (down, up) = measureBypass(now)
+        run(session.handle(.bypassTraffic(down, upstream: up), now: now))
+    }
+
+    /// From here on: what was before the leg came up is no measure of it.
+    func beginBypass(_ now: Instant) {
+        bypass = BypassMeter()
+        upstreamBypass = BypassMeter()
+        _ = measureBypass(now)
+    }
+
+    private func measureBypass(_ now: Instant) -> (down: UInt32, up: UInt32) {
         readCounters()
-        var rate: UInt32 = 0
+        var (down, up): (UInt32, UInt32) = (0, 0)
         if let leg = legs.first(where: { $0.id == .primary }), let wan = wans[leg.id],
             let statistics = (try? common.state.route.linkStatistics(.index(wan.index))) ?? nil
         {
-            rate = bypass.rate(
-                link: statistics.receivedBytes, bonded: traffic[leg.id]?.received ?? .init(),
-                header: wan.headerLength, now: now)
+            let bonded = traffic[leg.id] ?? LegTraffic()
+            down = bypass.rate(
+                link: statistics.receivedBytes, bonded: bonded.received, header: wan.headerLength, now: now)
+            up = upstreamBypass.rate(
+                link: statistics.transmittedBytes, bonded: bonded.sent, header: wan.headerLength, now: now)
         }
-        run(session.handle(.bypassTraffic(rate), now: now))
+        return (down, up)
     }
 
     // MARK: Diagnostics, RFC 8157 §5.6.8–§5.6.11

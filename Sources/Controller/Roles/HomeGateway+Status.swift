@@ -32,11 +32,13 @@ extension HomeGateway {
             bond.add("distribution", now.distribution.name(label))
             bond.add("cir_kbit", now.committedInformationRate)
             bond.add("device", settings.tunnel.name.description)
+            bond.add("mtu", GatewayBond(settings: settings, outer: outer, paths: paths).mtu)
             bond.add("hello_state", session.helloState.rawValue)
             bond.add("primary_only", session.rtt.primaryOnly)
             if let difference = session.rtt.difference { bond.add("rtt_difference_us", difference.nanoseconds / 1000) }
             if let kind = session.diagnostic { bond.add("diagnostic", kind.name) }
             bond.add("bypass_kbit", bypass.last)
+            bond.add("bypass_upstream_kbit", upstreamBypass.last)
             bond.add("filter_items", filterList.count)
             if let resequencer = common.resequencerJSON(now.key) { bond.add("resequencer", resequencer) }
         }
@@ -61,6 +63,12 @@ extension HomeGateway {
         }
         if let address = wans[id]?.address { object.add("address", address.description) }
         if let gateway = wans[id]?.gateway { object.add("gateway", gateway.description) }
+        if let path = paths[id], session.bond?.legs[id] != nil { object.add("path_mtu", path) }
+        let told = id == .primary ? session.configuredDownstreamRate : 0
+        if let rate = settings.upstream { object.add("upstream_kbit", rate.kilobitsPerSecond) }
+        let downstream = settings.downstream.map { UInt64($0.kilobitsPerSecond) } ?? UInt64(told)
+        if downstream > 0 { object.add("downstream_kbit", downstream) }
+        if let rates = meter.json(id), session.bond?.legs[id] != nil { object.add("rate", rates) }
         if let counted = traffic[id], session.bond?.legs[id] != nil { object.add("traffic", JSONObject(counted)) }
         if let rtt = session.roundTripTime(of: id) {
             if let last = rtt.last { object.add("rtt_us", last.nanoseconds / 1000) }

@@ -27,6 +27,11 @@ final class HomeGateway: Role {
     /// What the kernel counted when it was asked last.
     var traffic: [LegID: LegTraffic] = [:]
     var bypass = BypassMeter()
+    var upstreamBypass = BypassMeter()
+    var meter = LegMeter()
+    /// Bytes of an outer packet that reach the aggregator by each leg.
+    var paths: [LegID: UInt32] = [:]
+    var pathsReadAt: Instant?
     var filterList: [FilterItem] = []
     /// When a diagnostic that a user asked for ends by itself.
     var diagnosticUntil: Instant?
@@ -79,10 +84,11 @@ final class HomeGateway: Role {
         if let time = session.wantsTrafficSampleAt, time <= now { sampleTraffic(now) }
         if let time = session.wantsBypassSampleAt, time <= now { sampleBypass(now) }
         if let time = diagnosticUntil, time <= now { endDiagnostic(now) }
+        if let time = wantsPathsAt, time <= now { pathsMayHaveChanged() }
         let nameDeadline = name?.work(isBonded: session.bond != nil)
         return [
             nameDeadline, session.deadline, common.queue.deadline, session.wantsTrafficSampleAt, session.wantsBypassSampleAt,
-            diagnosticUntil,
+            diagnosticUntil, wantsPathsAt,
         ].compactMap { $0 }.min()
     }
 
@@ -146,5 +152,6 @@ final class HomeGateway: Role {
         common.drain(socket, settings.dialect) { message, received in
             run(session.handle(.message(message, on: id, from: received.source), now: received.at))
         }
+        if !socket.tooBig().isEmpty { pathsMayHaveChanged() }
     }
 }

@@ -57,7 +57,10 @@ extension HomeGatewaySession {
         legs[id]?.denials = 0
         reviveUntil = nil
         if id == grantingLeg { idleTimeoutAt = nil }
-        if id == primaryLeg { nextBypassSample = now + .seconds(Int64(parameters.bypassBandwidthCheckInterval)) }
+        if id == primaryLeg {
+            nextBypassSample = now + .seconds(Int64(parameters.bypassBandwidthCheckInterval))
+            upstreamBypass = 0
+        }
         if legsUp.count == settings.legs.count { refusals = 0 }
         effects.append(.event(.legUp(id, address)))
         if isFirst { began(now) }

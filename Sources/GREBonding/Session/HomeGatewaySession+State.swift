@@ -86,8 +86,9 @@ extension HomeGatewaySession {
 
     mutating func hurryHellos(_ now: Instant) { for id in legsUp { hurryHello(id, now) } }
 
-    mutating func bypassed(_ rate: UInt32, _ now: Instant) {
+    mutating func bypassed(_ rate: UInt32, _ upstream: UInt32, _ now: Instant) {
         guard grant != nil, isUp(primaryLeg) else { return }
+        upstreamBypass = upstream
         nextBypassSample = now + .seconds(Int64(parameters.bypassBandwidthCheckInterval))
         notifies.add(.bypassTrafficRate(rate), preferring: primaryLeg, now: now)
     }

@@ -52,9 +52,9 @@ public struct HomeGatewaySession: Sendable {
         case timeout
         /// What the kernel counted; due at ``wantsTrafficSampleAt``.
         case traffic(TrafficSample)
-        /// Downstream traffic beside the bond on the primary WAN since the last sample, kbit/s (RFC 8157 §5.6.1); due
-        /// at ``wantsBypassSampleAt``.
-        case bypassTraffic(UInt32)
+        /// Traffic beside the bond on the primary WAN since the last sample, kbit/s; due at ``wantsBypassSampleAt``.
+        /// Downstream it is reported (RFC 8157 §5.6.1), upstream it lowers this end's own CIR (§4.3).
+        case bypassTraffic(UInt32, upstream: UInt32 = 0)
         /// The prefix that was delegated through the bond and given to the LAN (§5.4.2, §5.6.7).
         case prefixAssigned(AssignedIPv6Prefix)
         /// Another prefix that the LAN was given (§5.6.7).
@@ -120,6 +120,8 @@ public struct HomeGatewaySession: Sendable {
     var wantedHelloState = HelloState.active
     var traffic = TrafficWatch()
     var nextBypassSample: Instant?
+    /// Kbit/s of the primary WAN that the bond may not use upstream.
+    var upstreamBypass: UInt32 = 0
     var filters = FilterListAssembler()
     /// What the Hellos carry, delegated through this bond, and what the LAN was given.
     var delegatedPrefix = AssignedIPv6Prefix.none
@@ -173,7 +175,7 @@ public struct HomeGatewaySession: Sendable {
         case .message(let message, let id, let source): receive(message, id, source, now, &effects)
         case .timeout: break
         case .traffic(let sample): sampled(sample, now)
-        case .bypassTraffic(let rate): bypassed(rate, now)
+        case .bypassTraffic(let down, let up): bypassed(down, up, now)
         case .prefixAssigned(let prefix):
             delegatedPrefix = prefix
             assigned(prefix, now)
@@ -239,11 +241,11 @@ public struct HomeGatewaySession: Sendable {
         for id in legsUp { up[id] = legs[id]?.address }
         // While the only leg is being revived from a new address the device and its sequence stay.
         if up.isEmpty { return reviveUntil == nil ? nil : bond }
-        let configured = settings.primaryUpstreamRate
+        let total = settings.primaryUpstreamRate > 0 ? settings.primaryUpstreamRate : grant.primaryUpstreamRate
         return Bond(
             sessionID: grant.sessionID, key: grant.key, aggregator: grant.aggregator, legs: up,
             distribution: Bond.distribution(over: up.keys, primaryOnly: rtt.primaryOnly, diagnostic: diagnostic),
-            committedInformationRate: configured > 0 ? configured : grant.primaryUpstreamRate,
+            committedInformationRate: total == 0 ? 0 : max(1, total - min(total, upstreamBypass)),
             client: settings.client)
     }
 }

@@ -189,6 +189,20 @@ import Testing
         #expect(session(pair)?.bypassRate == 0)
     }
 
+    @Test func bypassLowersTheOwnUpstreamRate() {
+        var pair = up()
+        let full = pair.gatewayBond?.committedInformationRate ?? 0
+        #expect(full > 3000)
+        pair.give(.bypassTraffic(0, upstream: 3000))
+        #expect(pair.gatewayBond?.committedInformationRate == full - 3000)
+        pair.give(.bypassTraffic(0, upstream: .max))
+        #expect(pair.gatewayBond?.committedInformationRate == 1, "0 would be a rate that is not known")
+        pair.give(.wanDown(.primary, .carrierLost))
+        pair.give(.wanUp(.primary, Pair.addresses[.primary]!))
+        pair.run(for: .seconds(5))
+        #expect(pair.agreed && pair.gatewayBond?.committedInformationRate == full, "what was before the loss is no measure")
+    }
+
     @Test func prefixIsToldAndCarriedByHellos() throws {
         var pair = up()
         pair.keepsSent = true

@@ -1,8 +1,8 @@
 import GREBonding
 import NFTables
 
-/// Traffic beside the bond on the primary access link: what the link brought less what it brought for the bond
-/// (RFC 8157 §5.6.1).
+/// Traffic beside the bond on the primary access link, one way: what the link carried less what it carried for the bond
+/// (RFC 8157 §4.6, §5.6.1).
 struct BypassMeter {
     /// kbit/s at the last reading.
     private(set) var last: UInt32 = 0
@@ -12,8 +12,8 @@ struct BypassMeter {
 
     /// Kbit/s since the call before; 0 the first time, and when a counter began anew.
     /// - Parameters:
-    ///   - link: bytes that the link received, headers of the link included
-    ///   - bonded: outer packets of the bond that came by it
+    ///   - link: bytes that the link carried, headers of the link included
+    ///   - bonded: outer packets of the bond among them
     ///   - header: bytes of link header in `link` for each packet
     mutating func rate(link: UInt64, bonded: Counter, header: UInt64, now: Instant) -> UInt32 {
         defer { before = (link, bonded, now) }

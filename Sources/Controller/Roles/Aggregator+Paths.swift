@@ -1,0 +1,34 @@
+import Addresses
+import Configuration
+import GREBonding
+
+// How much the paths to gateways take.
+extension Aggregator {
+    /// Bytes of an inner packet that reach the gateway by each of its legs.
+    func mtu(of bond: Bond, _ id: UInt32, _ subscriber: SubscriberConfiguration) -> UInt32 {
+        var isNarrow = false
+        let paths = bond.legs.values.map { address in
+            let known = PathMTU.read(common.state.route, to: address, from: bond.aggregator) ?? subscriber.pathMTU
+            if known < subscriber.pathMTU { isNarrow = true }
+            return min(known, subscriber.pathMTU)
+        }
+        watch.set(id, at: Array(bond.legs.values), isNarrow: isNarrow, now: Clock.now())
+        let carriesIPv6 = subscriber.address6 != nil || subscriber.routes.contains { $0.address.family == .v6 }
+        return switch settings.tunnel.mtu {
+        case .bytes(let mtu): mtu
+        case .automatic: PathMTU.inner(paths, outer: bond.aggregator.family, carriesIPv6: carriesIPv6)
+        }
+    }
+
+    /// After ICMP errors for what was sent to these addresses.
+    func pathsMayHaveChanged(_ gateways: Set<IPAddress>) {
+        for id in gateways.reduce(into: Set<UInt32>(), { $0.formUnion(watch.bonds(at: $1)) }) {
+            apply(id, point.sessions[id]?.bond)
+        }
+    }
+
+    /// The kernel forgets silently what it was told of a path.
+    func readNarrowPaths(_ now: Instant) {
+        for id in watch.takeDue(now) { apply(id, point.sessions[id]?.bond) }
+    }
+}

@@ -1,0 +1,73 @@
+import Addresses
+import GREBonding
+import NFTables
+import Testing
+
+@testable import Controller
+
+@Suite struct PathMTUTests {
+    @Test(arguments: [
+        ([1500, 1500], IPFamily.v4, 1468), ([1492, 1500], .v4, 1460), ([1500, 1492], .v6, 1440), ([], .v4, 1468),
+        ([1500, 1300], .v6, 1280), ([1500, 600], .v4, 1280), ([9000, 9000], .v4, 8968), ([0], .v6, 1280),
+    ] as [([UInt32], IPFamily, UInt32)])
+    func theNarrowestPathCounts(paths: [UInt32], outer: IPFamily, mtu: UInt32) {
+        #expect(PathMTU.inner(paths, outer: outer, carriesIPv6: true) == mtu)
+    }
+
+    @Test func withoutIPv6InsideLessIsEnough() {
+        #expect(PathMTU.inner([1000], outer: .v4, carriesIPv6: false) == 968)
+        #expect(PathMTU.inner([100], outer: .v4, carriesIPv6: false) == 576)
+    }
+
+    @Test func bondsAreFoundByTheirGatewaysAddresses() {
+        let (a, b) = (IPAddress.v4(IPv4Address(10, 1, 0, 2)), IPAddress.v4(IPv4Address(10, 2, 0, 2)))
+        let start = Instant(nanoseconds: 0)
+        var watch = PathWatch()
+        watch.set(1, at: [a, b], isNarrow: false, now: start)
+        watch.set(2, at: [a], isNarrow: true, now: start)
+        #expect(watch.bonds(at: a) == [1, 2] && watch.bonds(at: b) == [1])
+        #expect(watch.due == start + PathWatch.interval && watch.takeDue(start).isEmpty)
+        #expect(watch.takeDue(start + PathWatch.interval) == [2])
+        watch.set(1, at: [a], isNarrow: false, now: start)
+        #expect(watch.bonds(at: b).isEmpty)
+        watch.set(2, at: [], isNarrow: false, now: start)
+        #expect(watch.bonds(at: a) == [1] && watch.due == nil)
+    }
+
+    @Test func segmentsAreClampedBothWays() {
+        let fixed = SegmentTable.fixed(mtu: 1460)
+        #expect(fixed.chains.map(\.name) == ["forward", "output", "input"] && fixed.rules.count == 8)
+        let route = SegmentTable.byRoute()
+        #expect(route.chains.map(\.name) == ["forward", "output"] && route.rules.count == 3)
+    }
+}
+
+/// RFC 8157 §4.6: what the legs carry.
+@Suite struct LegMeterTests {
+    private func traffic(_ received: UInt64, _ sent: UInt64) -> [LegID: LegTraffic] {
+        [.primary: LegTraffic(received: Counter(packets: 1, bytes: received), sent: Counter(packets: 1, bytes: sent))]
+    }
+
+    private func at(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milliseconds * 1_000_000) }
+
+    @Test func ratesAreTakenOverAWholeWindow() {
+        var meter = LegMeter()
+        meter.sample(traffic(1000, 0), at(0))
+        meter.sample(traffic(900_000, 0), at(500))
+        #expect(meter.last.isEmpty)
+        meter.sample(traffic(1_001_000, 250_000), at(1000))
+        #expect(meter.last[.primary] == .init(received: 8000, sent: 2000))
+        meter.sample(traffic(1_001_000, 500_000), at(2000))
+        #expect(meter.last[.primary] == .init(received: 0, sent: 2000))
+        #expect(meter.peak[.primary] == .init(received: 8000, sent: 2000))
+    }
+
+    @Test func countersThatBeganAnewMeasureNothing() {
+        var meter = LegMeter()
+        meter.sample(traffic(1_000_000, .max), at(0))
+        meter.sample(traffic(10, 0), at(1000))
+        #expect(meter.last[.primary] == .init())
+        meter.sample(traffic(.max, 0), at(2000))
+        #expect(meter.last[.primary]?.received == .max, "and none trap")
+    }
+}
