@@ -1,7 +1,7 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// Three layers, one direction: wire -> decisions -> kernel. GREBonding, Leases and Addresses are pure (Swift
+// Three layers, one direction: wire -> decisions -> kernel. GREBonding, Leases and what these use are pure (Swift
 // standard library only); the dependencies below enforce it.
 let swiftSettings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
@@ -32,8 +32,9 @@ let package = Package(
         .target(name: "CPcap"),
         .target(name: "CTOML"),
         .target(name: "Addresses", swiftSettings: swiftSettings),
-        .target(name: "GREBonding", dependencies: ["Addresses"], swiftSettings: swiftSettings),
-        .target(name: "Leases", dependencies: ["Addresses"], swiftSettings: swiftSettings),
+        .target(name: "ProtocolSupport", dependencies: ["Addresses"], swiftSettings: swiftSettings),
+        .target(name: "GREBonding", dependencies: ["Addresses", "ProtocolSupport"], swiftSettings: swiftSettings),
+        .target(name: "Leases", dependencies: ["Addresses", "ProtocolSupport"], swiftSettings: swiftSettings),
         .target(name: "NetlinkKit", dependencies: ["Addresses", "CLibmnl", "CLinux"], swiftSettings: swiftSettings),
         .target(
             name: "NFTables", dependencies: ["Addresses", "NetlinkKit", "CLibmnl", "CLibnftnl", "CLinux"],
@@ -63,9 +64,11 @@ let package = Package(
             swiftSettings: swiftSettings),
         .testTarget(name: "AddressesTests", dependencies: ["Addresses"], swiftSettings: swiftSettings),
         .testTarget(
-            name: "GREBondingTests", dependencies: ["GREBonding"], resources: [.copy("Vectors")],
+            name: "GREBondingTests", dependencies: ["Addresses", "GREBonding", "ProtocolSupport"],
+            resources: [.copy("Vectors")], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "LeasesTests", dependencies: ["Addresses", "Leases", "ProtocolSupport"],
             swiftSettings: swiftSettings),
-        .testTarget(name: "LeasesTests", dependencies: ["Addresses", "Leases"], swiftSettings: swiftSettings),
         .testTarget(
             name: "NetlinkKitTests", dependencies: ["Addresses", "NetlinkKit", "CLinux"], swiftSettings: swiftSettings),
         .testTarget(name: "NFTablesTests", dependencies: ["NFTables"], swiftSettings: swiftSettings),

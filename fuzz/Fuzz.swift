@@ -1,5 +1,6 @@
 import Addresses
 import Decoding
+import ProtocolSupport
 
 @testable import GREBonding
 

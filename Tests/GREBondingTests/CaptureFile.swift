@@ -1,3 +1,5 @@
+import ProtocolSupport
+
 @testable import GREBonding
 
 /// A capture file of GRE packets for an independent dissector to read: pcap 2.4, link type 101 (raw IP), big-endian.

@@ -56,6 +56,22 @@ enum Sample {
         return DHCPv6Server(settings)
     }
 
+    static let relayAddress = IPv4Address(192, 0, 2, 67)
+    static let relayLink = IPv6Address("2001:db8:ffff::1")!
+    static let serverAddress6 = IPv6Address("2001:db8:53::547")!
+
+    static func relay4(_ change: (inout DHCPv4Relay.Settings) -> Void = { _ in }) -> DHCPv4Relay {
+        var settings = DHCPv4Relay.Settings(address: relayAddress, servers: [serverAddress])
+        change(&settings)
+        return DHCPv4Relay(settings)
+    }
+
+    static func relay6(_ change: (inout DHCPv6Relay.Settings) -> Void = { _ in }) -> DHCPv6Relay {
+        var settings = DHCPv6Relay.Settings(link: relayLink, servers: [serverAddress6])
+        change(&settings)
+        return DHCPv6Relay(settings)
+    }
+
     static func client4(_ number: UInt8, seed: UInt64) -> DHCPv4Client {
         let address: [UInt8] = [2, 0, 0, 0, 1, number]
         return DHCPv4Client(

@@ -1,5 +1,6 @@
 import Addresses
 import Foundation
+import ProtocolSupport
 import Testing
 
 @testable import Leases

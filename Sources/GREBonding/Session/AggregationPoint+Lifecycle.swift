@@ -1,4 +1,5 @@
 import Addresses
+import ProtocolSupport
 
 // Sessions change, end, and run their timers; draining.
 extension AggregationPoint {

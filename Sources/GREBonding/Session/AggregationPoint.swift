@@ -1,3 +1,5 @@
+import ProtocolSupport
+
 public import Addresses
 
 /// The aggregator's half of all its bonding connections: finds the session a message belongs to, admits new ones,
@@ -73,7 +75,7 @@ public struct AggregationPoint: Sendable {
     var sessionOfKey: [UInt32: UInt32] = [:]
     var sessionOfClient: [ClientIdentificationName: UInt32] = [:]
     var pending = PendingAuthorizations()
-    var deadlines = DeadlineQueue()
+    var deadlines = DeadlineQueue<Instant, UInt32>()
     var random: any RandomNumberGenerator & Sendable
     var stopped = false
     public internal(set) var isDraining = false

@@ -1,11 +1,12 @@
 import Addresses
+import ProtocolSupport
 
 /// Setup Requests that wait for the operator's answer, bounded over all and from each source.
 struct PendingAuthorizations: Sendable {
     private var tickets: [AuthorizationRequest: UInt32] = [:]
     private var requests: [UInt32: AuthorizationRequest] = [:]
     private var perSource: [IPAddress: Int] = [:]
-    private var deadlines = DeadlineQueue()
+    private var deadlines = DeadlineQueue<Instant, UInt32>()
     private var lastTicket: UInt32 = 0
 
     var count: Int { tickets.count }

@@ -1,4 +1,5 @@
 import Addresses
+import ProtocolSupport
 
 extension Attribute {
     /// Reads one attribute: type, length, value.
@@ -29,7 +30,7 @@ extension Attribute {
     private static func known(_ type: AttributeType, length: Int, from reader: inout ByteReader) -> Attribute? {
         switch type {
         case .hIPv4Address: reader.uint32().map { .hIPv4Address(IPv4Address(rawValue: $0)) }
-        case .hIPv6Address: reader.ipv6Address().map { .hIPv6Address($0) }
+        case .hIPv6Address: reader.ipv6().map { .hIPv6Address($0) }
         case .clientIdentificationName:
             reader.array(length).flatMap { ClientIdentificationName(bytes: $0) }.map { .clientIdentificationName($0) }
         case .sessionID: reader.uint32().map { .sessionID($0) }
@@ -69,18 +70,13 @@ extension Attribute {
 }
 
 extension ByteReader {
-    fileprivate mutating func ipv6Address() -> IPv6Address? {
-        guard let high = uint64(), let low = uint64() else { return nil }
-        return IPv6Address(high: high, low: low)
-    }
-
     fileprivate mutating func timestamp() -> Timestamp? {
         guard let seconds = uint32(), let milliseconds = uint32() else { return nil }
         return Timestamp(seconds: seconds, milliseconds: milliseconds)
     }
 
     fileprivate mutating func assignedPrefix() -> AssignedIPv6Prefix? {
-        guard let address = ipv6Address(), let length = uint8() else { return nil }
+        guard let address = ipv6(), let length = uint8() else { return nil }
         return AssignedIPv6Prefix(address: address, length: length)
     }
 

@@ -1,4 +1,5 @@
 import Addresses
+import ProtocolSupport
 
 extension Attribute {
     /// Appends type, length and value in network byte order.

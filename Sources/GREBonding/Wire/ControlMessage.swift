@@ -1,3 +1,5 @@
+import ProtocolSupport
+
 /// A control message of the GRE Tunnel Bonding Protocol: RFC 8157 §5.
 ///
 /// What is parsed, serialized and parsed again in the same dialect is the same message. The bytes are the same too,

@@ -1,3 +1,5 @@
+import ProtocolSupport
+
 /// The GRE header with the Key and Sequence Number extensions: RFC 2784 §2, RFC 2890 §2.
 public struct GREHeader: Hashable, Sendable {
     /// What follows: an EtherType for data packets, ``Dialect/protocolType`` for control messages.

@@ -1,3 +1,5 @@
+import ProtocolSupport
+
 /// What can be read of a control message that may be damaged, for people who look at captures. A session takes a
 /// message whole or not at all: ``ControlMessage``.
 public struct MessageInspection: Sendable {

@@ -1,8 +1,7 @@
 import Addresses
 
 extension DHCPv4Client {
-    /// Why the message was not acted on; nil when it was.
-    mutating func receive(
+    package mutating func receive(
         _ message: DHCPv4Message, _ now: LeaseTime, _ effects: inout [Effect]
     ) -> DiscardReason? {
         guard message.operation == .reply, let type = message.messageType else { return .unexpectedType }

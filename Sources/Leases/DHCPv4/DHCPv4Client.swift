@@ -1,7 +1,7 @@
 import Addresses
 
 /// A DHCPv4 client: the states of RFC 2131 §4.4, figure 5.
-public struct DHCPv4Client: Sendable {
+public struct DHCPv4Client: LeaseClient {
     public struct Settings: Hashable, Sendable {
         /// At most 16 bytes, sent as of type Ethernet.
         public var hardwareAddress: [UInt8]
@@ -26,17 +26,7 @@ public struct DHCPv4Client: Sendable {
         case bound, renewing, rebinding
     }
 
-    public enum Input: Hashable, Sendable {
-        /// The link is there. Without a lease to remember what the client had before is tried.
-        case start(remembered: RememberedLease?)
-        /// The link is gone; the lease goes on at the server and is asked for when the link is back.
-        case suspend
-        /// The end: a RELEASE, unless there is no lease.
-        case stop
-        /// From UDP port 67 to port 68 on the link.
-        case message(DHCPv4Message)
-        case timeout
-    }
+    public typealias Input = ClientInput<DHCPv4Message>
 
     /// A datagram from UDP port 68 to port 67.
     public struct Request: Hashable, Sendable {
@@ -50,7 +40,7 @@ public struct DHCPv4Client: Sendable {
     public let settings: Settings
     public internal(set) var state = State.stopped
     /// What is configured now.
-    public internal(set) var lease: DHCPv4Lease?
+    public package(set) var lease: DHCPv4Lease?
     /// What was had last, or is being asked for.
     public internal(set) var remembered: RememberedLease?
 
@@ -75,32 +65,6 @@ public struct DHCPv4Client: Sendable {
         state == .stopped ? nil : [wake, lease?.expiry].compactMap { $0 }.filter { $0 != .never }.min()
     }
 
-    public mutating func handle(_ input: Input, now: LeaseTime) -> [Effect] {
-        var effects: [Effect] = []
-        runTimers(now, &effects)
-        switch input {
-        case .start(let remembered): start(remembered, now, &effects)
-        case .suspend:
-            drop(.stopped, &effects)
-            enter(.stopped, wake: nil)
-        case .stop:
-            if let lease {
-                var message = message(.release, now)
-                message.clientAddress = lease.address
-                message.serverIdentifier = lease.server
-                effects.append(
-                    .send(Request(message: message, source: lease.address, destination: lease.server)))
-            }
-            drop(.stopped, &effects)
-            remembered = nil
-            enter(.stopped, wake: nil)
-        case .message(let message):
-            if let reason = receive(message, now, &effects) { effects.append(.event(.discarded(reason))) }
-        case .timeout: break
-        }
-        return effects
-    }
-
     mutating func enter(_ state: State, wake: LeaseTime?) {
         self.state = state
         self.wake = wake
@@ -108,13 +72,26 @@ public struct DHCPv4Client: Sendable {
         if state != .requesting { offer = nil }
     }
 
-    private mutating func start(_ known: RememberedLease?, _ now: LeaseTime, _ effects: inout [Effect]) {
-        drop(.stopped, &effects)
+    package mutating func start(_ known: RememberedLease?, _ now: LeaseTime, _ effects: inout [Effect]) {
         remembered = known ?? remembered
         refusals = 0
         began = now
         let wait = Int64.random(in: 0...max(0, settings.startDelay), using: &random)
         enter(canReboot(now) ? .rebooting : .initial, wake: now.adding(nanoseconds: wait))
+    }
+
+    package mutating func suspend() { enter(.stopped, wake: nil) }
+
+    package mutating func stop(_ now: LeaseTime, _ effects: inout [Effect]) {
+        if let lease {
+            var message = message(.release, now)
+            message.clientAddress = lease.address
+            message.serverIdentifier = lease.server
+            effects.append(.send(Request(message: message, source: lease.address, destination: lease.server)))
+        }
+        drop(.stopped, &effects)
+        remembered = nil
+        enter(.stopped, wake: nil)
     }
 
     private func canReboot(_ now: LeaseTime) -> Bool {
@@ -126,15 +103,7 @@ public struct DHCPv4Client: Sendable {
         return address
     }
 
-    /// Takes the lease out of use.
-    mutating func drop(_ reason: LeaseLossReason, _ effects: inout [Effect]) {
-        guard let old = lease else { return }
-        lease = nil
-        effects.append(.configure(nil))
-        effects.append(.event(.lost(old.remembered.resource, reason)))
-    }
-
-    private mutating func runTimers(_ now: LeaseTime, _ effects: inout [Effect]) {
+    package mutating func runTimers(_ now: LeaseTime, _ effects: inout [Effect]) {
         if let lease, lease.expiry <= now {
             drop(.expired, &effects)
             began = now

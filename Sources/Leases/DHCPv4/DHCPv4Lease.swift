@@ -1,7 +1,7 @@
 import Addresses
 
 /// What a DHCPv4 client has been given.
-public struct DHCPv4Lease: Hashable, Sendable {
+public struct DHCPv4Lease: ClientLease {
     public let address: IPv4Address
     public let server: IPv4Address
     /// 0…32; 32 when the server did not say.

@@ -1,4 +1,5 @@
 import Addresses
+import ProtocolSupport
 
 extension DHCPv4Message {
     /// What every host takes: an IPv4 datagram of 576 bytes less the headers of IP and UDP (RFC 2131 §2).

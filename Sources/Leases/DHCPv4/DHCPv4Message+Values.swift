@@ -1,4 +1,5 @@
 import Addresses
+import ProtocolSupport
 
 /// A route of option 121: RFC 3442.
 public struct ClasslessRoute: Hashable, Sendable {
@@ -113,7 +114,7 @@ extension DHCPv4Message {
     public var classlessRoutes: [ClasslessRoute]? {
         get {
             guard let value = self[Code.classlessRoutes] else { return nil }
-            var reader = ByteReader(value)
+            var reader = ByteReader(value.span.bytes)
             var routes: [ClasslessRoute] = []
             while let length = reader.uint8() {
                 guard length <= 32, let significant = reader.array((Int(length) + 7) / 8), let router = reader.ipv4(),
@@ -134,7 +135,7 @@ extension DHCPv4Message {
     public var relayAgentInformation: [RelayAgentSuboption]? {
         get {
             guard let value = self[Code.relayAgentInformation] else { return nil }
-            var reader = ByteReader(value)
+            var reader = ByteReader(value.span.bytes)
             var list: [RelayAgentSuboption] = []
             while let code = reader.uint8() {
                 guard let length = reader.uint8(), let value = reader.array(Int(length)) else { return nil }

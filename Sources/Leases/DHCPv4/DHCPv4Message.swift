@@ -1,4 +1,5 @@
 import Addresses
+import ProtocolSupport
 
 /// An option of DHCPv4: RFC 2132 §2. Options that came in several pieces are one here (RFC 3396).
 public struct DHCPv4Option: Hashable, Sendable {
@@ -76,7 +77,8 @@ public struct DHCPv4Message: Hashable, Sendable {
     /// The payload of a UDP datagram. Pieces of a long option are put together over the options field, file and sname,
     /// in this order (RFC 3396 §5). What comes after the end option is ignored; its absence is forgiven.
     public init(parsing bytes: some Collection<UInt8>) throws(WireError) {
-        var reader = ByteReader(bytes)
+        let bytes = Array(bytes)
+        var reader = ByteReader(bytes.span.bytes)
         guard let op = reader.uint8(), let htype = reader.uint8(), let hlen = reader.uint8(), let hops = reader.uint8(),
             let xid = reader.uint32(), let secs = reader.uint16(), let flags = reader.uint16(),
             let ciaddr = reader.ipv4(), let yiaddr = reader.ipv4(), let siaddr = reader.ipv4(),
@@ -106,7 +108,7 @@ public struct DHCPv4Message: Hashable, Sendable {
     private mutating func collect(
         _ field: [UInt8], _ places: inout [Int?], _ overload: inout UInt8
     ) throws(WireError) {
-        var reader = ByteReader(field)
+        var reader = ByteReader(field.span.bytes)
         while let code = reader.uint8(), code != 255 {
             if code == 0 { continue }
             guard let length = reader.uint8(), let value = reader.array(Int(length)) else {

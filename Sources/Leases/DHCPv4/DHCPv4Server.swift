@@ -1,9 +1,8 @@
 import Addresses
 
-/// The DHCPv4 server of an aggregator: RFC 2131 §4.3. It is the only one on its clients' links, so where the standard
-/// has a server keep silent in favour of others it answers: a lease that it forgot is granted again when the address is
-/// free, and refused otherwise.
-public struct DHCPv4Server: Sendable {
+/// The DHCPv4 server of an aggregator: RFC 2131 §4.3. It is the only one on its clients' links, so a lease that it
+/// forgot is granted again when its client renews it and the address is free, and refused otherwise.
+public struct DHCPv4Server: LeaseServer {
     public struct Settings: Hashable, Sendable {
         /// The server's own address, as clients are to know it.
         public var identifier: IPv4Address
@@ -34,60 +33,21 @@ public struct DHCPv4Server: Sendable {
 
     public typealias Effect = ServerEffect<Answer>
 
-    public enum Input: Hashable, Sendable {
-        /// A message on the client's link.
-        case message(DHCPv4Message, from: ClientIdentity, group: String)
-        case timeout
-        /// The operator takes the lease back; its client hears of it when it renews.
-        case withdraw(ClientIdentity)
-    }
+    public typealias Input = ServerInput<DHCPv4Message>
 
     static let broadcast = IPv4Address(rawValue: .max)
     /// Datagrams are kept small enough for any access network.
     static let greatestLength = 1172
 
     public let settings: Settings
-    var book: LeaseBook
+    package var book: LeaseBook
 
     public init(_ settings: Settings) {
         self.settings = settings
         book = LeaseBook(settings.leases)
     }
 
-    /// When a timeout is next due.
-    public var deadline: LeaseTime? { book.table.deadline }
-
-    /// What the client has leased.
-    public func lease(of client: ClientIdentity) -> Lease? { book.table.lease(of: client) }
-
-    /// In no order.
-    public var leases: [Lease] { book.table.leases }
-
-    /// The lines of a lease file that ``load(_:_:)`` takes.
-    public func lines(_ clock: WallClock) -> [String] { book.table.lines(clock) }
-
-    /// Takes the lines of a lease file, before any message: routes for the leases that still hold, and the numbers of
-    /// lines (from 1) that were not taken, because they cannot be read or do not fit the settings.
-    public mutating func load(
-        _ lines: some Sequence<some StringProtocol>, _ clock: WallClock
-    ) -> (effects: [Effect], rejected: [Int]) {
-        var effects: [Effect] = []
-        let rejected = book.load(lines, clock, &effects)
-        return (effects, rejected)
-    }
-
-    public mutating func handle(_ input: Input, now: LeaseTime) -> [Effect] {
-        var effects: [Effect] = []
-        book.runTimers(now, &effects)
-        switch input {
-        case .message(let message, let client, let group): receive(message, client, group, now, &effects)
-        case .timeout: break
-        case .withdraw(let client): book.end(client, .withdrawn, now, &effects)
-        }
-        return effects
-    }
-
-    private mutating func receive(
+    package mutating func receive(
         _ message: DHCPv4Message, _ client: ClientIdentity, _ group: String, _ now: LeaseTime,
         _ effects: inout [Effect]
     ) {
@@ -132,6 +92,12 @@ public struct DHCPv4Server: Sendable {
             return effects.append(.discarded(.incomplete, client))
         }
         let resource = IPPrefix(host: .v4(address))
+        // INIT-REBOOT. Of a client that is not known only an address of another network is refused.
+        if message.serverIdentifier == nil, message.clientAddress == .any, !book.table.knows(client),
+            book.table.isValid(resource, client, group)
+        {
+            return effects.append(.discarded(.noLease, client))
+        }
         guard book.offer(client, group, wish: resource, now, &effects) == resource else {
             return effects.append(.send(refusal(of: message), to: client))
         }

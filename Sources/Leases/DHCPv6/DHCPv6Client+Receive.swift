@@ -1,8 +1,7 @@
 import Addresses
 
 extension DHCPv6Client {
-    /// Why the message was not acted on; nil when it was.
-    mutating func receive(
+    package mutating func receive(
         _ message: DHCPv6Message, _ now: LeaseTime, _ effects: inout [Effect]
     ) -> DiscardReason? {
         guard message.type == .advertise || message.type == .reply else { return .unexpectedType }

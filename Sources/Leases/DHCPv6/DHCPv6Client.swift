@@ -2,7 +2,7 @@ import Addresses
 
 /// A requesting router: the client side of prefix delegation, RFC 8415 §18.2. One IA_PD. Reconfigure is not offered to
 /// servers and is ignored.
-public struct DHCPv6Client: Sendable {
+public struct DHCPv6Client: LeaseClient {
     public struct Settings: Hashable, Sendable {
         public var identifier: DUID
         public var iaid: UInt32
@@ -28,17 +28,7 @@ public struct DHCPv6Client: Sendable {
         case bound, renewing, rebinding, releasing
     }
 
-    public enum Input: Hashable, Sendable {
-        /// The link is there. Without a lease to remember what the client had before is tried.
-        case start(remembered: RememberedLease?)
-        /// The link is gone; the lease goes on at the server and is asked for when the link is back.
-        case suspend
-        /// The end: a Release, which is repeated until it is answered, four times in all.
-        case stop
-        /// From UDP port 547 to port 546 on the link.
-        case message(DHCPv6Message)
-        case timeout
-    }
+    public typealias Input = ClientInput<DHCPv6Message>
 
     /// Goes from the link-local address, UDP port 546, to ``allServers``, port 547.
     public typealias Effect = ClientEffect<DHCPv6Message, DHCPv6Lease>
@@ -49,7 +39,7 @@ public struct DHCPv6Client: Sendable {
     public let settings: Settings
     public internal(set) var state = State.stopped
     /// What is configured now.
-    public internal(set) var lease: DHCPv6Lease?
+    public package(set) var lease: DHCPv6Lease?
     /// What was had last, or is being asked for.
     public internal(set) var remembered: RememberedLease?
 
@@ -80,22 +70,6 @@ public struct DHCPv6Client: Sendable {
         return state == .stopped ? nil : ([wake].compactMap { $0 } + ends).filter { $0 != .never }.min()
     }
 
-    public mutating func handle(_ input: Input, now: LeaseTime) -> [Effect] {
-        var effects: [Effect] = []
-        runTimers(now, &effects)
-        switch input {
-        case .start(let remembered): start(remembered, now, &effects)
-        case .suspend:
-            drop(.stopped, &effects)
-            enter(.stopped, wake: nil)
-        case .stop: stop(now, &effects)
-        case .message(let message):
-            if let reason = receive(message, now, &effects) { effects.append(.event(.discarded(reason))) }
-        case .timeout: break
-        }
-        return effects
-    }
-
     mutating func enter(_ state: State, wake: LeaseTime?) {
         self.state = state
         self.wake = wake
@@ -113,8 +87,7 @@ public struct DHCPv6Client: Sendable {
         send(now, &effects)
     }
 
-    private mutating func start(_ known: RememberedLease?, _ now: LeaseTime, _ effects: inout [Effect]) {
-        drop(.stopped, &effects)
+    package mutating func start(_ known: RememberedLease?, _ now: LeaseTime, _ effects: inout [Effect]) {
         remembered = known ?? remembered
         refusals = 0
         attempts = 0
@@ -124,7 +97,9 @@ public struct DHCPv6Client: Sendable {
         enter(canReboot ? .rebooting : .initial, wake: now.adding(nanoseconds: wait))
     }
 
-    private mutating func stop(_ now: LeaseTime, _ effects: inout [Effect]) {
+    package mutating func suspend() { enter(.stopped, wake: nil) }
+
+    package mutating func stop(_ now: LeaseTime, _ effects: inout [Effect]) {
         guard state != .releasing else { return }
         let old = lease
         drop(.stopped, &effects)
@@ -132,14 +107,6 @@ public struct DHCPv6Client: Sendable {
         guard let old else { return enter(.stopped, wake: nil) }
         server = (old.server, 0, old.prefixes.map(\.prefix))
         exchange(.releasing, .release, now, &effects)
-    }
-
-    /// Takes the lease out of use.
-    mutating func drop(_ reason: LeaseLossReason, _ effects: inout [Effect]) {
-        guard let old = lease else { return }
-        lease = nil
-        effects.append(.configure(nil))
-        effects.append(.event(.lost(old.remembered.resource, reason)))
     }
 
     /// After a refusal, with a pause that grows: RFC 8415 §14.1.
@@ -150,7 +117,7 @@ public struct DHCPv6Client: Sendable {
         enter(.initial, wake: now.adding(nanoseconds: wait + .random(in: 0...wait / 10, using: &random)))
     }
 
-    private mutating func runTimers(_ now: LeaseTime, _ effects: inout [Effect]) {
+    package mutating func runTimers(_ now: LeaseTime, _ effects: inout [Effect]) {
         expire(now, &effects)
         guard state != .stopped, let due = wake, due <= now else { return }
         switch state {

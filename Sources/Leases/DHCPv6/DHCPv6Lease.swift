@@ -16,15 +16,17 @@ public struct DelegatedPrefix: Hashable, Sendable {
     }
 
     /// At least a /64 for a LAN, of unicast addresses.
-    static func isUsable(_ prefix: IPPrefix) -> Bool {
+    static func isUsable(_ prefix: IPPrefix) -> Bool { prefix.length <= 64 && isRoutable(prefix) }
+
+    static func isRoutable(_ prefix: IPPrefix) -> Bool {
         guard case .v6(let address) = prefix.address else { return false }
         // Global (2000::/3) and unique local (fc00::/7) addresses: RFC 4291 §2.4, RFC 4193.
-        return prefix.length <= 64 && prefix.length >= 8 && (address.high >> 61 == 1 || address.high >> 57 == 0x7E)
+        return prefix.length >= 8 && (address.high >> 61 == 1 || address.high >> 57 == 0x7E)
     }
 }
 
 /// What a DHCPv6 client has been given.
-public struct DHCPv6Lease: Hashable, Sendable {
+public struct DHCPv6Lease: ClientLease {
     public internal(set) var server: DUID
     /// In the server's order, at most 8, never empty.
     public internal(set) var prefixes: [DelegatedPrefix]

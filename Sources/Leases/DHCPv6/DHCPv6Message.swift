@@ -1,4 +1,5 @@
 import Addresses
+import ProtocolSupport
 
 /// A DHCPv6 message between client and server: RFC 8415 §8. Relay messages are not among them. Options that may be
 /// there once are fields; any more of them, and those of other codes, are in ``others``.
@@ -49,7 +50,8 @@ public struct DHCPv6Message: Hashable, Sendable {
 
     /// The payload of a UDP datagram.
     public init(parsing bytes: some Collection<UInt8>) throws(WireError) {
-        var reader = ByteReader(bytes)
+        let bytes = Array(bytes)
+        var reader = ByteReader(bytes.span.bytes)
         guard let word = reader.uint32() else { throw WireError(.truncated) }
         guard let type = MessageType(rawValue: UInt8(word >> 24)) else { throw WireError(.badHeader) }
         self.init(type, transactionID: word)
@@ -59,7 +61,8 @@ public struct DHCPv6Message: Hashable, Sendable {
     /// Whether the option became a field.
     private mutating func take(_ option: DHCPv6Option) throws(WireError) -> Bool {
         let malformed = WireError(.badOption, option: option.code)
-        var reader = ByteReader(option.value)
+        let value = option.value
+        var reader = ByteReader(value.span.bytes)
         switch option.code {
         case Code.clientIdentifier where client == nil:
             guard let duid = DUID(bytes: option.value) else { throw malformed }

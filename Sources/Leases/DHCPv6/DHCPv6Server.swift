@@ -2,7 +2,7 @@ import Addresses
 
 /// The delegating router of an aggregator: the server side of prefix delegation, RFC 8415 §18.3. A client has one
 /// prefix, in whichever of its IA_PDs it names first.
-public struct DHCPv6Server: Sendable {
+public struct DHCPv6Server: LeaseServer {
     public struct Settings: Hashable, Sendable {
         public var identifier: DUID
         public var leases: LeaseTable.Settings
@@ -26,56 +26,17 @@ public struct DHCPv6Server: Sendable {
     /// Goes to the source of the request, UDP port 546.
     public typealias Effect = ServerEffect<DHCPv6Message>
 
-    public enum Input: Hashable, Sendable {
-        /// A message on the client's link.
-        case message(DHCPv6Message, from: ClientIdentity, group: String)
-        case timeout
-        /// The operator takes the lease back; its client hears of it when it renews.
-        case withdraw(ClientIdentity)
-    }
+    public typealias Input = ServerInput<DHCPv6Message>
 
     public let settings: Settings
-    var book: LeaseBook
+    package var book: LeaseBook
 
     public init(_ settings: Settings) {
         self.settings = settings
         book = LeaseBook(settings.leases)
     }
 
-    /// When a timeout is next due.
-    public var deadline: LeaseTime? { book.table.deadline }
-
-    /// What the client has leased.
-    public func lease(of client: ClientIdentity) -> Lease? { book.table.lease(of: client) }
-
-    /// In no order.
-    public var leases: [Lease] { book.table.leases }
-
-    /// The lines of a lease file that ``load(_:_:)`` takes.
-    public func lines(_ clock: WallClock) -> [String] { book.table.lines(clock) }
-
-    /// Takes the lines of a lease file, before any message: routes for the leases that still hold, and the numbers of
-    /// lines (from 1) that were not taken, because they cannot be read or do not fit the settings.
-    public mutating func load(
-        _ lines: some Sequence<some StringProtocol>, _ clock: WallClock
-    ) -> (effects: [Effect], rejected: [Int]) {
-        var effects: [Effect] = []
-        let rejected = book.load(lines, clock, &effects)
-        return (effects, rejected)
-    }
-
-    public mutating func handle(_ input: Input, now: LeaseTime) -> [Effect] {
-        var effects: [Effect] = []
-        book.runTimers(now, &effects)
-        switch input {
-        case .message(let message, let client, let group): receive(message, client, group, now, &effects)
-        case .timeout: break
-        case .withdraw(let client): book.end(client, .withdrawn, now, &effects)
-        }
-        return effects
-    }
-
-    private mutating func receive(
+    package mutating func receive(
         _ message: DHCPv6Message, _ client: ClientIdentity, _ group: String, _ now: LeaseTime,
         _ effects: inout [Effect]
     ) {

@@ -1,4 +1,5 @@
 import Addresses
+import ProtocolSupport
 
 /// Who a DHCPv6 client or server is: RFC 8415 §11. Opaque, compared as a whole.
 public struct DUID: Hashable, Sendable {
@@ -79,7 +80,7 @@ public struct IAPrefix: Hashable, Sendable {
     public var prefix: IPPrefix { (IPPrefix(.v6(address), length: length) ?? .all(.v6)).masked }
 
     init(parsing value: [UInt8]) throws(WireError) {
-        var reader = ByteReader(value)
+        var reader = ByteReader(value.span.bytes)
         guard let preferred = reader.uint32(), let valid = reader.uint32(), let length = reader.uint8(),
             let address = reader.ipv6(), length <= 128
         else { throw WireError(.badOption, option: DHCPv6Message.Code.iaPrefix) }
@@ -115,7 +116,7 @@ public struct IAPD: Hashable, Sendable {
     public init(iaid: UInt32) { self.iaid = iaid }
 
     init(parsing value: [UInt8]) throws(WireError) {
-        var reader = ByteReader(value)
+        var reader = ByteReader(value.span.bytes)
         guard let iaid = reader.uint32(), let t1 = reader.uint32(), let t2 = reader.uint32() else {
             throw WireError(.badOption, option: DHCPv6Message.Code.iaPD)
         }
@@ -142,7 +143,7 @@ public struct IAPD: Hashable, Sendable {
 
 extension DHCPv6Status {
     init(parsing value: [UInt8]) throws(WireError) {
-        var reader = ByteReader(value)
+        var reader = ByteReader(value.span.bytes)
         guard let code = reader.uint16() else { throw WireError(.badOption, option: DHCPv6Message.Code.statusCode) }
         self.init(Code(rawValue: code), message: reader.rest())
     }
@@ -153,7 +154,7 @@ extension DHCPv6Status {
 extension DHCPv6Option {
     /// Options do not nest here: what an option holds is parsed by whoever knows the option, so depth is bounded.
     static func list(_ bytes: [UInt8]) throws(WireError) -> [DHCPv6Option] {
-        var reader = ByteReader(bytes)
+        var reader = ByteReader(bytes.span.bytes)
         var list: [DHCPv6Option] = []
         while reader.remaining > 0 {
             guard let code = reader.uint16() else { throw WireError(.optionTruncated) }

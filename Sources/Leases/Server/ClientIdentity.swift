@@ -21,6 +21,16 @@ public struct ClientIdentity: Hashable, Comparable, Sendable {
         ClientIdentity(unchecked: [UInt8](repeating: 0, count: 64) + resource.address.bytes + [resource.length])
     }
 
+    /// Stands for the owner of what `client` has declined. Longer than any identity.
+    static func decliner(_ client: ClientIdentity) -> ClientIdentity {
+        ClientIdentity(unchecked: [0xFF] + client.bytes + [UInt8](repeating: 0xFF, count: 64))
+    }
+
+    /// Who declined what this stands for; nil for all others.
+    var declining: ClientIdentity? {
+        isNobody && bytes.first == 0xFF ? ClientIdentity(bytes: bytes.dropFirst().dropLast(64)) : nil
+    }
+
     var isNobody: Bool { bytes.count > 64 }
 
     private init(unchecked bytes: [UInt8]) { self.bytes = bytes }

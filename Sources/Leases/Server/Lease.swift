@@ -12,7 +12,7 @@ public struct Lease: Hashable, Sendable {
 public enum LeaseEndReason: String, Hashable, Sendable, CaseIterable {
     case released
     case expired
-    /// The client found the address in use (RFC 2131 §3.1).
+    /// The client found the address in use (RFC 2131 §3.1); nobody is given it until the lease's `expiry`.
     case declined
     /// The caller ended it, or the client is now to have another resource.
     case withdrawn
@@ -34,30 +34,37 @@ public enum LeaseEvent: Hashable, Sendable {
     /// its word over a crash has it on disk before it sends the answer that follows the event.
     public func line(_ clock: WallClock) -> String {
         switch self {
-        case .granted(let lease), .renewed(let lease): lease.line(clock, isActive: true)
-        case .ended(let lease, _): lease.line(clock, isActive: false)
+        case .granted(let lease), .renewed(let lease): lease.line(.lease, clock)
+        case .ended(let lease, let reason): lease.line(reason == .declined ? .declined : .held, clock)
         }
     }
 }
 
 extension Lease {
-    /// "lease CLIENT GROUP RESOURCE EXPIRY", or "held …" for one that ended and is kept for the client's return.
-    /// EXPIRY is Unix time in seconds, rounded up so that no lease ends before its client thinks so, or "never".
-    func line(_ clock: WallClock, isActive: Bool) -> String {
-        let group = group.isEmpty ? "-" : String(escaping: Array(group.utf8))
-        return "\(isActive ? "lease" : "held") \(client) \(group) \(resource) \(clock.text(expiry, roundingUp: true))"
+    enum LineKind: String {
+        case lease
+        /// It ended and is kept for the client's return.
+        case held
+        /// The client will not have it, and for a while nobody else.
+        case declined
     }
 
-    /// nil for anything that ``line(_:isActive:)`` does not write.
-    init?(line: some StringProtocol, _ clock: WallClock) {
+    /// "KIND CLIENT GROUP RESOURCE EXPIRY". EXPIRY is Unix time in seconds, rounded up so that no lease ends before its client thinks so, or "never".
+    func line(_ kind: LineKind, _ clock: WallClock) -> String {
+        let group = group.isEmpty ? "-" : String(escaping: Array(group.utf8))
+        return "\(kind.rawValue) \(client) \(group) \(resource) \(clock.text(expiry, roundingUp: true))"
+    }
+
+    /// nil for anything that ``line(_:_:)`` does not write.
+    static func parse(_ line: some StringProtocol, _ clock: WallClock) -> (LineKind, Lease)? {
         let words = line.split(separator: " ", omittingEmptySubsequences: false)
-        guard words.count == 5, words[0] == "lease" || words[0] == "held",
+        guard words.count == 5, let kind = LineKind(rawValue: String(words[0])),
             let client = String(words[1]).unescaped.flatMap({ ClientIdentity(bytes: $0) }),
             let groupBytes = words[2] == "-" ? [] : String(words[2]).unescaped,
             let group = String(validating: groupBytes, as: UTF8.self),
             let resource = IPPrefix(String(words[3])), resource == resource.masked,
             let expiry = clock.time(words[4])
         else { return nil }
-        self.init(client: client, group: group, resource: resource, expiry: expiry)
+        return (kind, Lease(client: client, group: group, resource: resource, expiry: expiry))
     }
 }

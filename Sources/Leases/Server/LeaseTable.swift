@@ -1,30 +1,10 @@
 import Addresses
+import ProtocolSupport
 
 /// Who has which resource: one resource for each client, one client for each resource. A resource stays with its client
 /// after the lease has ended, until another client needs it, so clients come back to what they had. Every operation is
 /// amortized O(log n).
 public struct LeaseTable: Sendable {
-    public struct Settings: Hashable, Sendable {
-        /// What the clients of a group are given, in this order.
-        public var pools: [String: [LeasePool]]
-        /// Fixed resources, whatever the group; nobody else is given them, whether a pool holds them or not.
-        public var reservations: [ClientIdentity: IPPrefix]
-        /// Resources of pools that nobody is given, such as the router's own address.
-        public var excluded: Set<IPPrefix>
-        /// How many clients are remembered, active or not.
-        public var capacity: Int
-
-        public init(
-            pools: [String: [LeasePool]], reservations: [ClientIdentity: IPPrefix] = [:],
-            excluded: Set<IPPrefix> = [], capacity: Int = 131_072
-        ) {
-            self.pools = pools
-            self.reservations = reservations
-            self.excluded = excluded
-            self.capacity = max(1, capacity)
-        }
-    }
-
     enum State: Hashable, Sendable {
         case offered, active
         /// Ended; the number tells this end from earlier ones.
@@ -57,7 +37,7 @@ public struct LeaseTable: Sendable {
     private var cursors: [String: Cursor] = [:]
     private var held: [String: HeldQueue] = [:]
     private var heldCount = 0
-    private var timers = TimerHeap()
+    private var deadlines = DeadlineQueue<LeaseTime, ClientIdentity>()
     private var ends: UInt64 = 0
 
     init(_ settings: Settings) {
@@ -65,7 +45,7 @@ public struct LeaseTable: Sendable {
         reserved = settings.excluded.union(settings.reservations.values)
     }
 
-    var deadline: LeaseTime? { timers.first?.time }
+    var deadline: LeaseTime? { deadlines.first }
 
     func lease(of client: ClientIdentity) -> Lease? {
         guard let record = records[client], record.state == .active else { return nil }
@@ -84,7 +64,7 @@ public struct LeaseTable: Sendable {
                 if record.state != .active { set(client, .offered, expiry, group) }
                 return (record.lease.resource, nil)
             }
-            ended = forget(client, now: now)
+            ended = forget(client)
         }
         guard let resource = choose(client, group, wish) else { return (nil, ended) }
         records[client] = Record(
@@ -118,25 +98,36 @@ public struct LeaseTable: Sendable {
     }
 
     /// Ends the client's lease and its claim to the resource, which is kept for anybody; the lease when it was active.
-    mutating func forget(_ client: ClientIdentity, now: LeaseTime) -> Lease? {
+    private mutating func forget(_ client: ClientIdentity) -> Lease? {
         guard let record = remove(client) else { return nil }
-        if !record.isStatic {
-            let resource = record.lease.resource
-            hold(
-                Record(
-                    lease: Lease(client: .nobody(resource), group: record.lease.group, resource: resource, expiry: now),
-                    state: .offered, isStatic: false))
-        }
+        if !record.isStatic { holdForAnybody(record) }
         return record.state == .active ? record.lease : nil
+    }
+
+    /// Ends the client's lease on what it cannot use: nobody is given it until `expiry`, unless it is the client's
+    /// reservation. Each client has one such resource at a time, so that it cannot empty a pool. The lease when it was
+    /// active.
+    mutating func setAside(_ client: ClientIdentity, until expiry: LeaseTime) -> Lease? {
+        guard var record = remove(client) else { return nil }
+        let lease = record.lease
+        let wasActive = record.state == .active
+        if !record.isStatic {
+            let holder = ClientIdentity.decliner(client)
+            if let earlier = remove(holder) { holdForAnybody(earlier) }
+            record.lease = Lease(client: holder, group: lease.group, resource: lease.resource, expiry: expiry)
+            record.state = .offered
+            records[holder] = record
+            owners[lease.resource] = holder
+            schedule(expiry, holder)
+        }
+        guard wasActive else { return nil }
+        return Lease(client: client, group: lease.group, resource: lease.resource, expiry: expiry)
     }
 
     /// The lease of the next client whose time is up; nil when there is none at `now`.
     mutating func popExpired(_ now: LeaseTime) -> Lease? {
-        while let first = timers.first, first.time <= now {
-            timers.removeFirst()
-            guard let record = records[first.client], record.lease.expiry == first.time, !record.isHeld else {
-                continue
-            }
+        while let client = deadlines.popDue(now) {
+            guard let record = records[client] else { continue }
             hold(record)
             if record.state == .active { return record.lease }
         }
@@ -147,25 +138,37 @@ public struct LeaseTable: Sendable {
     /// later events is again such a file.
     func lines(_ clock: WallClock) -> [String] {
         func number(_ record: Record) -> UInt64 { if case .held(let number) = record.state { number } else { .max } }
-        return records.values.filter { ($0.isHeld || $0.state == .active) && !$0.lease.client.isNobody }
-            .sorted { (number($0), $0.lease.client) < (number($1), $1.lease.client) }
-            .map { $0.lease.line(clock, isActive: $0.state == .active) }
+        let kept = records.values.sorted { (number($0), $0.lease.client) < (number($1), $1.lease.client) }
+        return kept.compactMap { record in
+            switch record.state {
+            case .held: record.lease.client.isNobody ? nil : record.lease.line(.held, clock)
+            case .active: record.lease.line(.lease, clock)
+            case .offered:
+                record.lease.client.declining.map {
+                    Lease(
+                        client: $0, group: record.lease.group, resource: record.lease.resource,
+                        expiry: record.lease.expiry
+                    ).line(.declined, clock)
+                }
+            }
+        }
     }
 
     var leases: [Lease] { records.values.filter { $0.state == .active }.map(\.lease) }
 
-    var counts: (records: Int, timers: Int, held: Int) {
-        (records.count, timers.count, held.values.reduce(0) { $0 + $1.entries.count })
+    var counts: (records: Int, deadlines: Int, held: Int) {
+        (records.count, deadlines.count, held.values.reduce(0) { $0 + $1.entries.count })
     }
     var isConsistent: Bool {
         records.count == owners.count && records.allSatisfy { owners[$1.lease.resource] == $0 && $1.lease.client == $0 }
             && records.values.count(where: \.isHeld) == heldCount
-            && timers.count <= 2 * records.count + 65 && records.count <= limit
+            && deadlines.count == records.values.count { !$0.isHeld && $0.lease.expiry != .never }
+            && records.count <= limit
     }
 
     /// A lease from a file, before anything else is done with the table; whether it was taken. What came before about
     /// the client is replaced.
-    mutating func restore(_ lease: Lease, isActive: Bool, now: LeaseTime) -> Bool {
+    mutating func restore(_ lease: Lease, _ kind: Lease.LineKind, now: LeaseTime) -> Bool {
         let owner = owners[lease.resource]
         guard isValid(lease.resource, lease.client, lease.group),
             owner == nil || owner == lease.client || isHeld(owner),
@@ -177,16 +180,24 @@ public struct LeaseTable: Sendable {
             lease: lease, state: .active, isStatic: settings.reservations[lease.client] != nil)
         records[lease.client] = record
         owners[lease.resource] = lease.client
-        if isActive, lease.expiry > now { schedule(lease.expiry, lease.client) } else { hold(record) }
+        switch kind {
+        case .lease where lease.expiry > now: schedule(lease.expiry, lease.client)
+        case .declined where lease.expiry > now: _ = setAside(lease.client, until: lease.expiry)
+        case .declined: _ = forget(lease.client)
+        case .lease, .held: hold(record)
+        }
         return true
     }
+
+    /// Whether the client has, had or is to have something.
+    func knows(_ client: ClientIdentity) -> Bool { records[client] != nil || settings.reservations[client] != nil }
 
     private func isHeld(_ client: ClientIdentity?) -> Bool {
         client.flatMap { records[$0]?.isHeld } ?? false
     }
 
     /// Whether the client may have the resource as things are set.
-    private func isValid(_ resource: IPPrefix, _ client: ClientIdentity, _ group: String) -> Bool {
+    func isValid(_ resource: IPPrefix, _ client: ClientIdentity, _ group: String) -> Bool {
         if let reservation = settings.reservations[client] { return resource == reservation }
         return !reserved.contains(resource) && settings.pools[group]?.contains { $0.contains(resource) } == true
     }
@@ -211,6 +222,7 @@ public struct LeaseTable: Sendable {
     private mutating func remove(_ client: ClientIdentity) -> Record? {
         guard let record = records.removeValue(forKey: client) else { return nil }
         owners[record.lease.resource] = nil
+        deadlines.remove(client)
         if record.isHeld { heldCount -= 1 }
         return record
     }
@@ -251,6 +263,7 @@ public struct LeaseTable: Sendable {
         record.state = .held(ends)
         records[record.lease.client] = record
         owners[record.lease.resource] = record.lease.client
+        deadlines.remove(record.lease.client)
         heldCount += 1
         if record.isStatic { return }
         let group = record.lease.group
@@ -259,6 +272,14 @@ public struct LeaseTable: Sendable {
         queue.entries = queue.entries[queue.start...].filter { records[$0.client]?.state == .held($0.number) }
         queue.start = 0
         held[group] = queue
+    }
+
+    private mutating func holdForAnybody(_ record: Record) {
+        var record = record
+        let resource = record.lease.resource
+        record.lease = Lease(
+            client: .nobody(resource), group: record.lease.group, resource: resource, expiry: record.lease.expiry)
+        hold(record)
     }
 
     private mutating func set(_ client: ClientIdentity, _ state: State, _ expiry: LeaseTime, _ group: String) {
@@ -271,14 +292,6 @@ public struct LeaseTable: Sendable {
     }
 
     private mutating func schedule(_ time: LeaseTime, _ client: ClientIdentity) {
-        if time == .never { return }
-        timers.insert(time, client)
-        guard timers.count > 2 * records.count + 64 else { return }
-        let records = records
-        var seen: Set<ClientIdentity> = []
-        timers.rebuild {
-            guard let record = records[$1], record.lease.expiry == $0, !record.isHeld else { return false }
-            return seen.insert($1).inserted
-        }
+        if time == .never { deadlines.remove(client) } else { deadlines.set(client, time) }
     }
 }

@@ -1,4 +1,5 @@
 import Addresses
+import ProtocolSupport
 import Testing
 
 @testable import GREBonding

@@ -1,3 +1,5 @@
+import ProtocolSupport
+
 /// One entry of a filter list as it is on the wire: RFC 8157 §5.6.2. ``FilterRule`` reads its value.
 public struct FilterItem: Hashable, Sendable {
     /// What the value holds; the raw value is the Type field. All other types are reserved and ignored.

@@ -1,3 +1,5 @@
+import ProtocolSupport
+
 /// A part of a filter list: the value of the Filter List Package attribute, RFC 8157 §5.6.2.
 public struct FilterListPackage: Hashable, Sendable {
     /// The largest value in bytes that may be sent.

@@ -1,13 +1,16 @@
-/// Which session's timer is due next. A binary heap with the sessions' places in it, so that moving one of ten
-/// thousand deadlines costs a handful of swaps and an outdated entry never stays behind.
-struct DeadlineQueue: Sendable {
-    private var heap: [(time: Instant, id: UInt32)] = []
-    private var places: [UInt32: Int] = [:]
+/// Whose timer is due next. A binary heap with the places of what is in it, so that moving one of ten thousand
+/// deadlines costs a handful of swaps and an outdated entry never stays behind.
+package struct DeadlineQueue<Time: Comparable & Sendable, ID: Hashable & Sendable>: Sendable {
+    @usableFromInline var heap: [(time: Time, id: ID)] = []
+    @usableFromInline var places: [ID: Int] = [:]
 
-    var first: Instant? { heap.first?.time }
-    var count: Int { heap.count }
+    @inlinable package init() {}
 
-    mutating func set(_ id: UInt32, _ time: Instant) {
+    @inlinable package var first: Time? { heap.first?.time }
+    @inlinable package var count: Int { heap.count }
+
+    @inlinable
+    package mutating func set(_ id: ID, _ time: Time) {
         if let place = places[id] {
             heap[place].time = time
             sink(rise(place))
@@ -18,7 +21,8 @@ struct DeadlineQueue: Sendable {
         }
     }
 
-    mutating func remove(_ id: UInt32) {
+    @inlinable
+    package mutating func remove(_ id: ID) {
         guard let place = places[id] else { return }
         swap(place, heap.count - 1)
         heap.removeLast()
@@ -26,21 +30,24 @@ struct DeadlineQueue: Sendable {
         if place < heap.count { sink(rise(place)) }
     }
 
-    /// The session with the earliest deadline when that is not later than `now`; its entry is removed.
-    mutating func popDue(_ now: Instant) -> UInt32? {
+    /// What has the earliest deadline when that is not later than `now`; its entry is removed.
+    @inlinable
+    package mutating func popDue(_ now: Time) -> ID? {
         guard let top = heap.first, top.time <= now else { return nil }
         remove(top.id)
         return top.id
     }
 
-    private mutating func swap(_ a: Int, _ b: Int) {
+    @inlinable
+    mutating func swap(_ a: Int, _ b: Int) {
         guard a != b else { return }
         heap.swapAt(a, b)
         places[heap[a].id] = a
         places[heap[b].id] = b
     }
 
-    private mutating func rise(_ start: Int) -> Int {
+    @inlinable
+    mutating func rise(_ start: Int) -> Int {
         var place = start
         while place > 0, heap[place].time < heap[(place - 1) / 2].time {
             swap(place, (place - 1) / 2)
@@ -49,7 +56,8 @@ struct DeadlineQueue: Sendable {
         return place
     }
 
-    private mutating func sink(_ start: Int) {
+    @inlinable
+    mutating func sink(_ start: Int) {
         var place = start
         while true {
             var least = place

@@ -1,0 +1,121 @@
+import Addresses
+
+/// A DHCPv4 relay agent for links of one client each: RFC 1542 §4, RFC 3046. A message on its way is not remembered:
+/// the Circuit ID that a server must send back tells whose link an answer is for. What servers grant is remembered
+/// until it ends, so that there are routes.
+public struct DHCPv4Relay: RelayAgent {
+    public struct Settings: Hashable, Sendable {
+        /// The relay's address (giaddr), where servers send their answers.
+        public var address: IPv4Address
+        /// Each message of a client goes to all of them.
+        public var servers: [IPv4Address]
+        /// An address of the network that clients get addresses from, where ``address`` is not of it: the Link
+        /// Selection of RFC 3527.
+        public var link: IPv4Address?
+        /// Has servers tell clients to renew at ``address`` (RFC 5107). Without it renewals go to the server directly;
+        /// the relay does not see them and ends the lease while the client goes on.
+        public var overridesServerIdentifier = true
+        /// A message that was relayed more often than this before is dropped, at most 16: RFC 1542 §4.1.1.
+        public var maximumHops: UInt8 = 4
+        /// How many leases are remembered, over all and for one client.
+        public var capacity = 131_072
+        public var leasesPerClient = 8
+
+        public init(address: IPv4Address, servers: [IPv4Address]) {
+            self.address = address
+            self.servers = servers
+        }
+    }
+
+    /// Sub-options of option 82: RFC 3046 §3.1, RFC 3527 §3, RFC 5107 §4.
+    enum Suboption {
+        static let circuitID: UInt8 = 1
+        static let linkSelection: UInt8 = 5
+        static let serverIdentifierOverride: UInt8 = 11
+    }
+
+    public let settings: Settings
+    package var table: RelayTable
+
+    public init(_ settings: Settings) {
+        self.settings = settings
+        table = RelayTable(capacity: settings.capacity, leasesPerClient: settings.leasesPerClient)
+    }
+
+    /// Why the message does not go on; nil when it does.
+    package mutating func request(
+        _ bytes: [UInt8], from source: IPAddress, _ client: ClientIdentity, _ effects: inout [RelayEffect]
+    ) -> DiscardReason? {
+        guard var message = try? DHCPv4Message(parsing: bytes) else { return .malformed }
+        guard message.operation == .request else { return .unexpectedType }
+        guard message.hops <= min(settings.maximumHops, 16) else { return .tooManyHops }
+        // A client's link is not trusted to have relays of its own: RFC 3046 §2.1.
+        guard message.relayAddress == .any, message[DHCPv4Message.Code.relayAgentInformation] == nil else {
+            return .relayed
+        }
+        if let address = message.givenUp, table.isOwner(client, of: IPPrefix(host: .v4(address))) {
+            let reason: LeaseEndReason = message.messageType == .release ? .released : .declined
+            table.end(IPPrefix(host: .v4(address)), reason, &effects)
+        }
+        message.hops += 1
+        message.relayAddress = settings.address
+        var information = [RelayAgentSuboption(Suboption.circuitID, client.bytes)]
+        if let link = settings.link { information.append(.init(Suboption.linkSelection, link.bytes)) }
+        if settings.overridesServerIdentifier {
+            information.append(.init(Suboption.serverIdentifierOverride, settings.address.bytes))
+        }
+        message.relayAgentInformation = information
+        let payload = message.serialized(maximumLength: .max)
+        for server in settings.servers {
+            effects.append(.forward(RelayedDatagram(payload: payload, destination: .v4(server), port: 67)))
+        }
+        return nil
+    }
+
+    package mutating func answer(
+        _ bytes: [UInt8], from source: IPAddress, _ now: LeaseTime, _ effects: inout [RelayEffect]
+    ) {
+        guard settings.servers.contains(where: { .v4($0) == source }) else {
+            return effects.append(.discarded(.otherServer, nil))
+        }
+        guard var message = try? DHCPv4Message(parsing: bytes) else {
+            return effects.append(.discarded(.malformed, nil))
+        }
+        let circuit = message.relayAgentInformation?.first { $0.code == Suboption.circuitID }
+        guard let client = circuit.flatMap({ ClientIdentity(bytes: $0.value) }) else {
+            return effects.append(.discarded(.incomplete, nil))
+        }
+        guard message.operation == .reply, message.relayAddress == settings.address else {
+            return effects.append(.discarded(.unexpectedType, client))
+        }
+        if message.messageType == .ack, let seconds = message.leaseTime, seconds > 0, message.yourAddress != .any {
+            guard DHCPv4Lease.isUsable(message.yourAddress) else {
+                return effects.append(.discarded(.unusable, client))
+            }
+            let resource = IPPrefix(host: .v4(message.yourAddress))
+            guard table.grant([resource: now.adding(seconds: seconds)], to: client, &effects) else {
+                // The client must not use what there is no route to.
+                return effects.append(.discarded(.exhausted, client))
+            }
+        }
+        message.relayAgentInformation = nil
+        // RFC 2131 §4.1 and RFC 1542 §4.1.2. A renewal has its address in both fields.
+        let isBroadcast = message.flags & DHCPv4Message.broadcastFlag != 0 || message.messageType == .nak
+        let address = message.yourAddress != .any ? message.yourAddress : message.clientAddress
+        let destination = isBroadcast || address == .any ? DHCPv4Server.broadcast : address
+        let payload = message.serialized(maximumLength: bytes.count)
+        effects.append(
+            .send(RelayedDatagram(payload: payload, destination: .v4(destination), port: 68), to: client))
+    }
+}
+
+extension DHCPv4Message {
+    /// The address that a RELEASE or DECLINE is about.
+    var givenUp: IPv4Address? {
+        switch messageType {
+        case .release: clientAddress
+        case .decline: requestedAddress
+        default: nil
+        }
+    }
+}

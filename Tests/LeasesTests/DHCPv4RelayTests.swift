@@ -1,0 +1,188 @@
+import Addresses
+import Testing
+
+@testable import Leases
+
+@Suite struct DHCPv4RelayTests {
+    private let one = ClientIdentity("one")!
+    private let two = ClientIdentity("two")!
+    private let resource = prefix("100.64.0.2/32")
+
+    private func request(_ change: (inout DHCPv4Message) -> Void = { _ in }) -> [UInt8] {
+        var message = DHCPv4Message(.request, transactionID: 7, hardwareAddress: [2, 0, 0, 0, 0, 1])
+        message.messageType = .discover
+        change(&message)
+        return message.serialized()
+    }
+
+    private func answer(
+        _ type: DHCPv4Message.MessageType = .ack, to client: ClientIdentity, _ address: IPv4Address? = nil,
+        seconds: UInt32? = 100, change: (inout DHCPv4Message) -> Void = { _ in }
+    ) -> RelayInput {
+        var message = DHCPv4Message(.reply, transactionID: 7, hardwareAddress: [2, 0, 0, 0, 0, 1])
+        message.messageType = type
+        message.yourAddress = address ?? IPv4Address(100, 64, 0, 2)
+        message.leaseTime = seconds
+        message.relayAddress = Sample.relayAddress
+        message.relayAgentInformation = [.init(1, client.bytes)]
+        change(&message)
+        return .fromServer(message.serialized(), source: .v4(Sample.serverAddress))
+    }
+
+    @Test func aRequestGoesToEveryServerWithCircuitIDAndRelayAddress() throws {
+        let second = IPv4Address(192, 0, 2, 2)
+        var relay = Sample.relay4 { settings in
+            settings.servers.append(second)
+            settings.link = IPv4Address(100, 64, 0, 0)
+        }
+        let forwarded = relay.handle(.fromClient(request { $0[12] = [0x68] }, source: .any(.v4), one), now: at(1)).forwarded
+        #expect(forwarded.map(\.destination) == [.v4(Sample.serverAddress), .v4(second)])
+        #expect(forwarded.allSatisfy { $0.port == 67 })
+        let message = try DHCPv4Message(parsing: forwarded[0].payload)
+        #expect(message.hops == 1 && message.relayAddress == Sample.relayAddress && message.transactionID == 7)
+        #expect(
+            message.relayAgentInformation == [
+                .init(1, one.bytes), .init(5, [100, 64, 0, 0]), .init(11, Sample.relayAddress.bytes),
+            ])
+        #expect(message.options.last?.code == 82 && message[12] == [0x68])
+    }
+
+    @Test func whatAClientMayNotSendIsDropped() {
+        var relay = Sample.relay4()
+        func reason(_ bytes: [UInt8]) -> DiscardReason? {
+            let effects = relay.handle(.fromClient(bytes, source: .any(.v4), one), now: at(1))
+            return effects.forwarded.isEmpty ? effects.discarded : nil
+        }
+        #expect(reason([1, 2, 3]) == .malformed)
+        #expect(reason(request { $0.operation = .reply }) == .unexpectedType)
+        #expect(reason(request { $0.hops = 4 }) == nil)
+        #expect(reason(request { $0.hops = 5 }) == .tooManyHops)
+        #expect(reason(request { $0.relayAddress = Sample.relayAddress }) == .relayed)
+        #expect(reason(request { $0.relayAgentInformation = [.init(1, two.bytes)] }) == .relayed)
+    }
+
+    @Test func anAnswerGoesToTheLinkOfItsCircuitIDWithoutTheOption() throws {
+        var relay = Sample.relay4()
+        let effects = relay.handle(answer(to: two), now: at(1))
+        guard case .send(let datagram, let client) = effects.last else { throw Failure() }
+        let message = try DHCPv4Message(parsing: datagram.payload)
+        #expect(client == two && message.relayAgentInformation == nil && message.leaseTime == 100)
+        #expect(datagram.destination == .v4(IPv4Address(100, 64, 0, 2)) && datagram.port == 68)
+        let broadcast = relay.handle(answer(to: two) { $0.flags = DHCPv4Message.broadcastFlag }, now: at(1)).sent
+        #expect(broadcast.first?.destination == .v4(DHCPv4Server.broadcast))
+        let nak = relay.handle(answer(.nak, to: two, .any, seconds: nil), now: at(1)).sent
+        #expect(nak.first?.destination == .v4(DHCPv4Server.broadcast))
+    }
+
+    @Test func anAnswerThatIsNotForTheRelayIsDropped() {
+        var relay = Sample.relay4()
+        func reason(_ input: RelayInput) -> DiscardReason? {
+            let effects = relay.handle(input, now: at(1))
+            return effects.count == 1 ? effects.discarded : nil
+        }
+        guard case .fromServer(let bytes, _) = answer(to: one) else { return }
+        #expect(reason(.fromServer(bytes, source: .v4(Sample.relayAddress))) == .otherServer)
+        #expect(reason(.fromServer([9], source: .v4(Sample.serverAddress))) == .malformed)
+        #expect(reason(answer(to: one) { $0.relayAgentInformation = nil }) == .incomplete)
+        #expect(reason(answer(to: one) { $0.relayAgentInformation = [.init(1, [])] }) == .incomplete)
+        #expect(reason(answer(to: one) { $0.relayAddress = .any }) == .unexpectedType)
+        #expect(reason(answer(to: one) { $0.operation = .request }) == .unexpectedType)
+        #expect(reason(answer(to: one, IPv4Address(255, 255, 255, 255))) == .unusable)
+        #expect(relay.leases.isEmpty && relay.deadline == nil)
+    }
+
+    @Test func onlyAnAcknowledgedLeaseMakesARoute() {
+        var relay = Sample.relay4()
+        #expect(relay.handle(answer(.offer, to: one), now: at(1)).count == 1)
+        #expect(relay.handle(answer(.nak, to: one), now: at(1)).count == 1)
+        // The answer to an INFORM has no lease.
+        #expect(relay.handle(answer(to: one, .any, seconds: nil), now: at(1)).count == 1)
+        #expect(relay.leases.isEmpty)
+        #expect(relay.handle(answer(to: one), now: at(1)).first == .addRoute(resource, one))
+        #expect(relay.deadline == at(101))
+    }
+
+    @Test func aLeaseEndsByRenewalReleaseDeclineExpiryTransferAndWithdrawal() throws {
+        var relay = Sample.relay4()
+        func gone(_ effects: [RelayEffect], _ reason: LeaseEndReason) -> Bool {
+            effects.contains(.removeRoute(resource, one))
+                && effects.contains { if case .event(.ended(_, reason)) = $0 { true } else { false } }
+        }
+        func grant() { #expect(relay.handle(answer(to: one), now: at(1)).contains(.addRoute(resource, one))) }
+        grant()
+        #expect(!relay.handle(answer(to: one), now: at(50)).contains(.addRoute(resource, one)))
+        #expect(relay.handle(.timeout, now: at(149)).isEmpty)
+        #expect(gone(relay.handle(.timeout, now: at(150)), .expired))
+        grant()
+        let release = request {
+            $0.messageType = .release
+            $0.clientAddress = IPv4Address(100, 64, 0, 2)
+        }
+        #expect(relay.handle(.fromClient(release, source: .any(.v4), two), now: at(2)).count == 1)
+        let released = relay.handle(.fromClient(release, source: .any(.v4), one), now: at(2))
+        #expect(gone(released, .released) && released.forwarded.count == 1)
+        grant()
+        let decline = request {
+            $0.messageType = .decline
+            $0.requestedAddress = IPv4Address(100, 64, 0, 2)
+        }
+        #expect(gone(relay.handle(.fromClient(decline, source: .any(.v4), one), now: at(2)), .declined))
+        grant()
+        let moved = relay.handle(answer(to: two), now: at(2))
+        #expect(gone(moved, .withdrawn) && moved.contains(.addRoute(resource, two)))
+        _ = relay.handle(.withdraw(two), now: at(2))
+        grant()
+        #expect(gone(relay.handle(.withdraw(one), now: at(2)), .withdrawn))
+        #expect(relay.leases.isEmpty && relay.deadline == nil)
+    }
+
+    @Test func anInfiniteLeaseHasNoDeadline() {
+        var relay = Sample.relay4()
+        _ = relay.handle(answer(to: one, seconds: .max), now: at(1))
+        #expect(relay.deadline == nil && relay.leases.first?.expiry == .never)
+        _ = relay.handle(answer(to: one, seconds: .max - 1), now: at(1))
+        #expect(relay.deadline == LeaseTime(nanoseconds: (1 + Int64(UInt32.max - 1)) * 1_000_000_000))
+    }
+
+    @Test func aFullTableKeepsTheClientFromWhatHasNoRoute() {
+        var relay = Sample.relay4 { settings in
+            settings.capacity = 3
+            settings.leasesPerClient = 2
+        }
+        func grant(_ client: ClientIdentity, _ n: UInt8, _ seconds: UInt32) -> [RelayEffect] {
+            relay.handle(answer(to: client, IPv4Address(100, 64, 0, n), seconds: seconds), now: at(1))
+        }
+        _ = grant(one, 2, 300)
+        _ = grant(one, 3, 200)
+        // A client that has too many loses the one that ends first.
+        #expect(grant(one, 4, 100).first == .removeRoute(prefix("100.64.0.3/32"), one))
+        _ = grant(two, 5, 100)
+        let refused = grant(two, 6, 100)
+        #expect(refused == [.discarded(.exhausted, two)])
+        #expect(relay.table.isConsistent && relay.leases.count == 3)
+        // What is renewed needs no room.
+        #expect(grant(two, 5, 200).sent.count == 1)
+    }
+
+    @Test func leasesSurviveARestart() throws {
+        var relay = Sample.relay4()
+        _ = relay.handle(answer(to: one), now: at(1))
+        var file = relay.lines(clock(at(2)))
+        for case .event(let event) in relay.handle(answer(to: two, IPv4Address(100, 64, 0, 3)), now: at(3)) {
+            file.append(event.line(clock(at(3))))
+        }
+        #expect(file == ["lease one - 100.64.0.2/32 1700000101", "lease two - 100.64.0.3/32 1700000103"])
+        file.append("lease three - 100.64.0.2/33 1")
+        var next = Sample.relay4()
+        let loaded = next.load(file, clock(at(4)))
+        #expect(loaded.rejected == [3] && next.deadline == at(101))
+        #expect(loaded.effects == [.addRoute(resource, one), .addRoute(prefix("100.64.0.3/32"), two)])
+        for case .event(let event) in relay.handle(.timeout, now: at(102)) {
+            file.append(event.line(clock(at(102))))
+        }
+        var last = Sample.relay4()
+        #expect(last.load(file, clock(at(102))).effects == [.addRoute(prefix("100.64.0.3/32"), two)])
+    }
+}
+
+struct Failure: Error {}
