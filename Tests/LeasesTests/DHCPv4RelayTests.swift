@@ -35,7 +35,8 @@ import Testing
             settings.servers.append(second)
             settings.link = IPv4Address(100, 64, 0, 0)
         }
-        let forwarded = relay.handle(.fromClient(request { $0[12] = [0x68] }, source: .any(.v4), one), now: at(1)).forwarded
+        let bytes = request { $0[12] = [0x68] }
+        let forwarded = relay.handle(.fromClient(bytes, source: .any(.v4), one), now: at(1)).forwarded
         #expect(forwarded.map(\.destination) == [.v4(Sample.serverAddress), .v4(second)])
         #expect(forwarded.allSatisfy { $0.port == 67 })
         let message = try DHCPv4Message(parsing: forwarded[0].payload)

@@ -8,6 +8,7 @@ import Testing
         var message = DHCPv4Message(.request, transactionID: 1, hardwareAddress: [2, 0, 0, 0, 0, 1])
         message.messageType = .request
         message.requestedAddress = address
+        message.serverIdentifier = Sample.serverAddress
         return message
     }
 

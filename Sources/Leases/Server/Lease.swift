@@ -49,7 +49,8 @@ extension Lease {
         case declined
     }
 
-    /// "KIND CLIENT GROUP RESOURCE EXPIRY". EXPIRY is Unix time in seconds, rounded up so that no lease ends before its client thinks so, or "never".
+    /// "KIND CLIENT GROUP RESOURCE EXPIRY". EXPIRY is Unix time in seconds, rounded up so that no lease ends before its
+    /// client thinks so, or "never".
     func line(_ kind: LineKind, _ clock: WallClock) -> String {
         let group = group.isEmpty ? "-" : String(escaping: Array(group.utf8))
         return "\(kind.rawValue) \(client) \(group) \(resource) \(clock.text(expiry, roundingUp: true))"
