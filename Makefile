@@ -2,7 +2,8 @@
 
 SWIFT ?= swift
 # Scenarios that must pass for every change; those on the virtual clock run two at a time.
-SCENARIOS ?= topology bond bond-ipv6 life failover legs rtt hello-states bypass colouring mtu mtu-ipv6 diagnose drain deployed resolve
+SCENARIOS ?= topology bond bond-ipv6 life failover legs rtt hello-states bypass colouring mtu mtu-ipv6 diagnose \
+	drain deployed resolve queue
 OUT ?= lab/out
 
 comma := ,
@@ -22,6 +23,7 @@ test: unit kernel smoke lab size
 
 unit: packages
 	$(call say,building and running the unit tests)
+	scheduler/build --check
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
 

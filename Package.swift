@@ -30,6 +30,7 @@ let package = Package(
         .systemLibrary(name: "CJSON", pkgConfig: "json-c", providers: [.apt(["libjson-c-dev"])]),
         .target(name: "CLinux"),
         .target(name: "CPcap"),
+        .target(name: "CScheduler"),
         .target(name: "CTOML"),
         .target(name: "Addresses", swiftSettings: swiftSettings),
         .target(name: "ProtocolSupport", dependencies: ["Addresses"], swiftSettings: swiftSettings),
@@ -50,8 +51,8 @@ let package = Package(
         .target(
             name: "Controller",
             dependencies: [
-                "Addresses", "GREBonding", "NetlinkKit", "NFTables", "CCares", "CLinux", "Configuration", "EventLog",
-                "Formatting", .product(name: "Logging", package: "swift-log"),
+                "Addresses", "GREBonding", "NetlinkKit", "NFTables", "CCares", "CLinux", "CScheduler", "Configuration",
+                "EventLog", "Formatting", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings),
         .executableTarget(

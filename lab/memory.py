@@ -20,7 +20,7 @@ FULL = pathlib.Path("/full")
 COMMANDS = (
     "bash sh env cat cp chroot chmod date grep head id kill ln ls mkdir mount rm sed sleep stty sync tail touch tr "
     "true false uname wc sort cut awk setsid timeout mknod dd seq nproc ps ss pgrep "
-    "ip tc nft sysctl modprobe insmod ethtool ping iperf3 tcpdump unshare nsenter"
+    "ip tc nft sysctl modprobe insmod ethtool ping iperf3 tcpdump bpftool unshare nsenter"
 ).split()
 FILES = (
     "/etc/passwd /etc/group /etc/nsswitch.conf /etc/protocols /etc/services /etc/hosts /etc/iproute2 "

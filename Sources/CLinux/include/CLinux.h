@@ -9,6 +9,7 @@
 #include <sys/timerfd.h>
 #include <sys/un.h>
 
+#include <linux/bpf.h>
 #include <linux/fib_rules.h>
 #include <linux/filter.h>
 #include <linux/gen_stats.h>
@@ -39,3 +40,12 @@ int clinux_setns(int descriptor, int type);
 // Receives up to 64 datagrams without waiting, the i-th to buffer + i * slot, and sets lengths[i]: -1 when the datagram
 // was longer than its slot or did not come from the kernel. Returns how many came, or -1 (errno).
 int clinux_receive_many(int descriptor, void *buffer, size_t slot, unsigned int count, int *lengths);
+
+// bpf(2). Each returns a descriptor or 0, or -1 (errno).
+// A table from 32-bit keys to values of `value` bytes, for up to `count` keys, each allocated when it is put in.
+int clinux_bpf_hash(const char *name, uint32_t value, uint32_t count);
+// A traffic classifier. What the verifier says is written to `log`.
+int clinux_bpf_classifier(const char *name, const uint64_t *words, uint32_t count, char *log, uint32_t log_size);
+int clinux_bpf_put(int map, const uint32_t *key, const void *value);
+int clinux_bpf_get(int map, const uint32_t *key, void *value);
+int clinux_bpf_remove(int map, const uint32_t *key);

@@ -26,6 +26,7 @@ extension TableReader {
             var result = ColourConfiguration()
             if let share = table.integer("cir_share", in: 50...100, unit: "%") { result.cirShare = Int(share) }
             if let burst = table.duration("burst", in: 1...1000, unit: .milliseconds) { result.burst = burst }
+            if let overflow = table.choice("overflow", Overflow.self) { result.overflow = overflow }
             return result
         } ?? ColourConfiguration()
     }

@@ -26,6 +26,8 @@ public struct ColourConfiguration: Hashable, Sendable {
     /// `burst`: CBS + EBS, as time at CIR, 1 ms…1 s. Default: 4 ms. Never less than two packets of the tunnel's MTU:
     /// see ``burstBytes(cir:mtu:)``.
     public var burst = Milliseconds(4)
+    /// `overflow`: what decides that a packet goes to LTE. Default: "police".
+    public var overflow = Overflow.police
 
     public init() {}
 
@@ -38,6 +40,14 @@ public struct ColourConfiguration: Hashable, Sendable {
 
     /// CBS + EBS in bytes: `burst` at `cir`, at least twice `mtu`.
     public func burstBytes(cir: BitRate, mtu: UInt32) -> UInt64 { max(cir.bytes(in: burst), UInt64(mtu) * 2) }
+}
+
+/// What decides that a packet goes to LTE.
+public enum Overflow: String, Hashable, Sendable, CaseIterable {
+    /// The marker of RFC 2697: what DSL's rate has no token for.
+    case police
+    /// One short queue before both legs: the one that is free first takes the next packet. Takes a kernel with BPF.
+    case queue
 }
 
 /// What this program may use of the kernel's shared number spaces (`[kernel]`). Change it only where another program

@@ -74,16 +74,22 @@ extension Colouring {
     ///   - rate: bytes a second that the first leg carries, all headers counted
     ///   - burst: bytes
     ///   - overhead: bytes that each inner packet grows by on the first leg
-    init(_ distribution: Bond.Distribution, table: OuterTable, rate: UInt64, burst: UInt32, overhead: Int) {
-        switch distribution {
-        case .only(let leg):
-            self.init(
-                primary: table.mark(leg), secondary: table.mark(leg), mask: table.markMask, rate: rate, burst: burst,
-                overhead: UInt16(clamping: overhead))
-        case .overflow(let first, let second):
-            self.init(
-                primary: table.mark(first), secondary: table.mark(second), mask: table.markMask, rate: rate,
-                burst: burst, overhead: UInt16(clamping: overhead))
-        }
+    init(
+        _ distribution: Bond.Distribution, table: OuterTable, rate: UInt64, burst: UInt32, overhead: Int,
+        secondaryRate: UInt64 = 0, secondaryOverhead: Int = 0, queues: Bool = false
+    ) {
+        let legs: [LegID] =
+            switch distribution {
+            case .only(let leg): [leg]
+            case .overflow(let first, let second): [first, second]
+            }
+        self.init(
+            primary: table.mark(legs[0]), secondary: table.mark(legs[legs.count - 1]), mask: table.markMask,
+            rate: rate, burst: burst, overhead: UInt16(clamping: overhead))
+        self.legs = legs.reduce(0) { $0 | 1 << UInt32($1.rawValue) }
+        marks = [table.mark(.primary), table.mark(.secondary)]
+        self.queues = queues
+        self.secondaryRate = secondaryRate
+        self.secondaryOverhead = UInt16(clamping: secondaryOverhead)
     }
 }

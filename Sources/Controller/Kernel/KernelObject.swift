@@ -115,6 +115,14 @@ struct Colouring: Hashable, Sendable {
     var burst: UInt32
     /// Bytes that each packet grows by before it is on the link.
     var overhead: UInt16
+    /// One queue before both legs instead of `police`.
+    var queues = false
+    /// Which legs may be used: bit 0 the first, bit 1 the second; their marks; what the second one carries in bytes a
+    /// second, 0 unknown, and what packets grow by on it.
+    var legs: UInt32 = 0
+    var marks: [UInt32] = [0, 0]
+    var secondaryRate: UInt64 = 0
+    var secondaryOverhead: UInt16 = 0
 
     var police: Police {
         Police(rate: max(rate, 1), burst: burst, overhead: overhead, conform: .pipe, exceed: .continue)

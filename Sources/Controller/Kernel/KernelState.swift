@@ -18,6 +18,8 @@ final class KernelState {
     private var actions: [String: (police: UInt32, first: UInt32, second: UInt32)] = [:]
     private var formerFilters: [String: ReversePathFilter] = [:]
     private let report: (String) -> Void
+    /// Loaded when a bond first asks for it.
+    private var scheduler: SchedulerProgram?
 
     /// - Parameter report: takes a line for each thing that could not be done
     init(report: @escaping (String) -> Void) throws(KernelError) {
@@ -144,8 +146,13 @@ final class KernelState {
                 var transaction = Transaction()
                 transaction.deleteIfPresent(ruleset.table.id)
                 try tables.commit(transaction)
-            case .colouring(let link, _):
-                try route.perform(Qdisc.clsact(link: index(of: link)).delete())
+            case .colouring(let link, let colouring):
+                let index = index(of: link)
+                try route.perform(Qdisc.clsact(link: index).delete())
+                if colouring.queues {
+                    scheduler?.remove(link: index)
+                    try route.perform(Qdisc(link: index, .fq(FairQueue())).delete())
+                }
                 actions[link] = nil
             case .element: try commit([.remove(object)])
             }
@@ -178,6 +185,7 @@ final class KernelState {
     private func colour(_ link: String, _ colouring: Colouring) throws(KernelError) {
         let index = index(of: link)
         try route.perform(Qdisc.clsact(link: index).add())
+        if colouring.queues { return try schedule(index, colouring) }
         let lists = [
             [Action(.police(colouring.police)), Action(.skbedit(colouring.marking(colouring.primary)))],
             [Action(.skbedit(colouring.marking(colouring.secondary)))],
@@ -197,7 +205,30 @@ final class KernelState {
         actions[link] = (numbers[0], numbers[1], numbers[2])
     }
 
+    /// Puts the bond's plan into effect.
+    private func plan(_ index: UInt32, _ colouring: Colouring) throws(KernelError) {
+        do throws(SystemError) {
+            if scheduler == nil { scheduler = try SchedulerProgram() }
+            try scheduler?.set(colouring.plan, link: index)
+        } catch {
+            throw .malformed(Operation("set", "plan of link \(index)"), "\(error)")
+        }
+    }
+
+    private func schedule(_ index: UInt32, _ colouring: Colouring) throws(KernelError) {
+        try plan(index, colouring)
+        // Packets of one flow wait as one flow; what may wait in all is little, see the plan's limit.
+        let queue = FairQueue(limit: 4096, flowLimit: 4096, paces: false, bucketsLog: 4)
+        try route.perform(Qdisc(link: index, .fq(queue)).replace())
+        try route.perform(
+            Filter(
+                link: index, parent: .egress, priority: 1, handle: 1,
+                .bpf(descriptor: scheduler?.descriptor ?? -1, name: SchedulerProgram.name)
+            ).add())
+    }
+
     private func recolour(_ link: String, _ colouring: Colouring) throws(KernelError) {
+        if colouring.queues { return try plan(index(of: link), colouring) }
         guard let numbers = actions[link] else { return try colour(link, colouring) }
         let requests = [
             Action(.skbedit(colouring.marking(colouring.primary)), index: numbers.first).replace(),

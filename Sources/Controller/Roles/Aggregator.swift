@@ -149,7 +149,9 @@ final class Aggregator: Role {
                 known ? bond.distribution : bond.distribution.first, table: outer,
                 rate: known ? cir.bytesPerSecond : 1_250_000_000,
                 burst: UInt32(clamping: settings.colour.burstBytes(cir: cir, mtu: mtu)),
-                overhead: Int(Overhead.outer(outer.family)) + 14)
+                overhead: Int(Overhead.outer(outer.family)) + 14,
+                secondaryRate: subscriber.rates.lteDownstream?.bytesPerSecond ?? 0,
+                secondaryOverhead: Int(Overhead.outer(outer.family)) + 14, queues: settings.colour.overflow == .queue)
         ).objects(bond)
         var routes = subscriber.routes
         if let address = subscriber.address { routes.append(IPPrefix(host: .v4(address))) }

@@ -38,7 +38,9 @@ struct GatewayBond {
                 known ? bond.distribution : bond.distribution.first, table: outer,
                 rate: known ? cir.bytesPerSecond : 1_250_000_000,
                 burst: UInt32(clamping: settings.colour.burstBytes(cir: cir, mtu: mtu)),
-                overhead: Int(Overhead.outer(outer.family)) + settings.dsl.linkOverhead)
+                overhead: Int(Overhead.outer(outer.family)) + settings.dsl.linkOverhead,
+                secondaryRate: settings.lte.upstream?.bytesPerSecond ?? 0,
+                secondaryOverhead: Int(Overhead.outer(outer.family)) + settings.lte.linkOverhead, queues: settings.colour.overflow == .queue)
         ).objects(bond)
         return objects
             + [

@@ -8,6 +8,9 @@ public enum Classifier: Hashable, Sendable {
     case flower(Flower)
     /// The packet's mark, which is the filter's handle, under a mask.
     case fw(mask: UInt32)
+    /// A loaded program that looks at the packet and decides what becomes of it (`direct-action`). The kernel keeps the
+    /// program, not the descriptor: read back, it is -1.
+    case bpf(descriptor: Int32, name: String)
     /// A kind that this module does not know; it can be listed and deleted, not made.
     case other(String)
 
@@ -17,6 +20,7 @@ public enum Classifier: Hashable, Sendable {
         case .matchall: "matchall"
         case .flower: "flower"
         case .fw: "fw"
+        case .bpf: "bpf"
         case .other(let name): name
         }
     }
@@ -96,6 +100,11 @@ public struct ObservedFilter: Hashable, Sendable {
             classifier = .fw(mask: options.get(FirewallMarkSpace.mask) ?? .max)
             classID = options.get(FirewallMarkSpace.classID)
             actions = ObservedAction.list(options.nested(FirewallMarkSpace.actions))
+        case "bpf":
+            let options = attributes.nested(TrafficSpace.bpf)
+            classifier = .bpf(descriptor: -1, name: options.get(ProgramSpace.name) ?? "")
+            classID = nil
+            actions = []
         default:
             classifier = .other(kind)
             classID = nil
@@ -118,6 +127,8 @@ enum TrafficSpace {
     static let matchall = Nest<TrafficSpace, MatchallSpace>(TCA_OPTIONS, "TCA_OPTIONS")
     static let flower = Nest<TrafficSpace, FlowerSpace>(TCA_OPTIONS, "TCA_OPTIONS")
     static let fw = Nest<TrafficSpace, FirewallMarkSpace>(TCA_OPTIONS, "TCA_OPTIONS")
+    static let bpf = Nest<TrafficSpace, ProgramSpace>(TCA_OPTIONS, "TCA_OPTIONS")
+    static let fq = Nest<TrafficSpace, FairQueueSpace>(TCA_OPTIONS, "TCA_OPTIONS")
     static let fqCoDel = Nest<TrafficSpace, FQCoDelSpace>(TCA_OPTIONS, "TCA_OPTIONS")
     static let htb = Nest<TrafficSpace, HTBSpace>(TCA_OPTIONS, "TCA_OPTIONS")
     static let tbf = Nest<TrafficSpace, TBFSpace>(TCA_OPTIONS, "TCA_OPTIONS")
@@ -134,4 +145,12 @@ enum FirewallMarkSpace {
     static let classID = Attribute<FirewallMarkSpace, UInt32>(TCA_FW_CLASSID, "TCA_FW_CLASSID")
     static let actions = Nest<FirewallMarkSpace, ActionListSpace>(TCA_FW_ACT, "TCA_FW_ACT")
     static let mask = Attribute<FirewallMarkSpace, UInt32>(TCA_FW_MASK, "TCA_FW_MASK")
+}
+
+/// `TCA_BPF_*`
+enum ProgramSpace {
+    static let descriptor = Attribute<ProgramSpace, UInt32>(TCA_BPF_FD, "TCA_BPF_FD")
+    static let name = Attribute<ProgramSpace, String>(TCA_BPF_NAME, "TCA_BPF_NAME")
+    static let flags = Attribute<ProgramSpace, UInt32>(TCA_BPF_FLAGS, "TCA_BPF_FLAGS")
+    static let directAction = UInt32(TCA_BPF_FLAG_ACT_DIRECT)
 }

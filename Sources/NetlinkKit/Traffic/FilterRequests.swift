@@ -56,6 +56,12 @@ extension Filter {
                     if actions.isEmpty { return }
                     $0.nest(FirewallMarkSpace.actions) { ActionListSpace.write(actions, &$0) }
                 }
+            case .bpf(let descriptor, let name):
+                $0.nest(TrafficSpace.bpf) {
+                    $0.put(ProgramSpace.descriptor, UInt32(bitPattern: descriptor))
+                    $0.put(ProgramSpace.name, name)
+                    $0.put(ProgramSpace.flags, ProgramSpace.directAction)
+                }
             case .other: break
             }
         }

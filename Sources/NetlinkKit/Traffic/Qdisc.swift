@@ -5,6 +5,7 @@ public enum QdiscKind: Hashable, Sendable {
     /// Where filters on both directions can be attached; no queue.
     case clsact
     case fqCoDel(FQCoDel)
+    case fq(FairQueue)
     /// Classes with rates of their own; see ``TrafficClass``.
     /// - Parameter defaultClass: the minor number of the class for what no filter has sorted; 0 is not shaped
     case htb(defaultClass: UInt16)
@@ -17,6 +18,7 @@ public enum QdiscKind: Hashable, Sendable {
         switch self {
         case .clsact: "clsact"
         case .fqCoDel: "fq_codel"
+        case .fq: "fq"
         case .htb: "htb"
         case .tbf: "tbf"
         case .other(let name): name
@@ -61,6 +63,7 @@ public struct ObservedQdisc: Hashable, Sendable {
         switch name {
         case "clsact": kind = .clsact
         case "fq_codel": kind = .fqCoDel(FQCoDel(attributes.nested(TrafficSpace.fqCoDel)))
+        case "fq": kind = .fq(FairQueue(attributes.nested(TrafficSpace.fq)))
         case "htb":
             let options = attributes.nested(TrafficSpace.htb).get(HTBSpace.global)
             kind = .htb(defaultClass: UInt16(truncatingIfNeeded: options?.defcls ?? 0))

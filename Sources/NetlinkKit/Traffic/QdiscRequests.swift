@@ -24,6 +24,7 @@ extension Qdisc {
             switch kind {
             case .clsact, .other: break
             case .fqCoDel(let options): $0.nest(TrafficSpace.fqCoDel) { options.write(&$0) }
+            case .fq(let options): $0.nest(TrafficSpace.fq) { options.write(&$0) }
             case .tbf(let options): $0.nest(TrafficSpace.tbf) { options.write(&$0) }
             case .htb(let defaultClass):
                 $0.nest(TrafficSpace.htb) {

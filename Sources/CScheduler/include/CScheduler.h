@@ -1,0 +1,44 @@
+#pragma once
+// What the daemon and the program in the kernel share; see scheduler/scheduler.c.
+#include <stdint.h>
+
+enum { SCHEDULER_LEGS = 2, SCHEDULER_FLOWS = 128 };
+
+// What the daemon wants for one bond. Times in ns.
+struct scheduler_plan {
+    // Of a leg: ns that a byte takes on the link, times 65536; 0: no limit.
+    uint64_t cost[SCHEDULER_LEGS];
+    // How much a leg may be ahead of its rate: what its own queue may hold.
+    uint64_t burst[SCHEDULER_LEGS];
+    // The same cost for a flow that counts as sparse, and for all of these together.
+    uint64_t sparse_cost, sparse_total_cost, sparse_burst;
+    // Queue at which flows are told to slow down, for how long it may be exceeded, and at which all is dropped.
+    uint64_t target, interval, limit;
+    // The first leg is preferred while its queue is below this.
+    uint64_t patience;
+    // Packet marks of the legs, and the bits they are in.
+    uint32_t mark[SCHEDULER_LEGS], mask;
+    // Bytes that a packet grows by on a leg.
+    uint32_t overhead[SCHEDULER_LEGS];
+    // Bit n: leg n may be used.
+    uint32_t legs;
+    // Per flow instead of per packet: share of flows for the first leg, of 65536; 0: per packet.
+    uint32_t hash_share;
+    uint32_t reserved;
+};
+
+// What the program keeps for one bond. Counters only grow.
+struct scheduler_state {
+    uint64_t free[SCHEDULER_LEGS];
+    // When the last packet that waited its turn leaves.
+    uint64_t last;
+    uint64_t sparse_free;
+    uint64_t above_since, next_drop, drops_in_a_row;
+    uint64_t packets[SCHEDULER_LEGS], bytes[SCHEDULER_LEGS];
+    uint64_t sparse, marked, dropped, overflowed;
+    // The longest wait, ns; the daemon may set it to 0.
+    uint64_t longest;
+    struct {
+        uint64_t free, last;
+    } flows[SCHEDULER_FLOWS];
+};

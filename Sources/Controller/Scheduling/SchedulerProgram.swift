@@ -1,0 +1,80 @@
+import CLinux
+import CScheduler
+import GREBonding
+import Glibc
+
+/// The program that chooses a leg and a time of departure for each packet of a bond (`scheduler/scheduler.c`), and its
+/// tables, which have an entry for each bond's device. Loading it takes CAP_BPF and CAP_NET_ADMIN, once.
+final class SchedulerProgram {
+    static let name = "spillway"
+    /// Bonds at most.
+    static let capacity: UInt32 = 65_536
+
+    let descriptor: Int32
+    private let plans: Int32
+    private let states: Int32
+
+    init() throws(SystemError) {
+        plans = try SystemError.check(
+            "bpf map", clinux_bpf_hash("spillway_plan", UInt32(MemoryLayout<scheduler_plan>.size), Self.capacity))
+        do throws(SystemError) {
+            states = try SystemError.check(
+                "bpf map", clinux_bpf_hash("spillway_state", UInt32(MemoryLayout<scheduler_state>.size), Self.capacity))
+        } catch {
+            close(plans)
+            throw error
+        }
+        var words = Self.words
+        Self.place(plans, at: 0x7370_696c_6c77_6101, &words)
+        Self.place(states, at: 0x7370_696c_6c77_6102, &words)
+        var log = [CChar](repeating: 0, count: 4096)
+        descriptor = clinux_bpf_classifier(Self.name, words, UInt32(words.count), &log, UInt32(log.count))
+        if descriptor < 0 {
+            let number = errno
+            close(plans)
+            close(states)
+            let words = log.prefix { $0 != 0 && $0 != 0x0A }.map { UInt8(bitPattern: $0) }
+            throw SystemError(call: "bpf program: \(String(decoding: words, as: UTF8.self))", number: number)
+        }
+    }
+
+    deinit {
+        close(descriptor)
+        close(plans)
+        close(states)
+    }
+
+    /// Instructions that load this constant, a word and the word after it, load a table instead.
+    private static func place(_ table: Int32, at constant: UInt64, _ words: inout [UInt64]) {
+        for i in words.indices.dropLast() where words[i] & 0xFF == 0x18 {
+            let value = words[i] >> 32 | words[i + 1] & 0xFFFF_FFFF_0000_0000
+            guard value == constant else { continue }
+            let pseudoMap: UInt64 = 1
+            words[i] = words[i] & 0x0FFF | pseudoMap << 12 | UInt64(UInt32(bitPattern: table)) << 32
+            words[i + 1] = 0
+        }
+    }
+
+    /// Puts a plan into effect, from the next packet on; what waits keeps its time.
+    func set(_ plan: scheduler_plan, link: UInt32) throws(SystemError) {
+        var key = link
+        var plan = plan
+        var state = scheduler_state()
+        if clinux_bpf_get(states, &key, &state) < 0 {
+            try SystemError.check("bpf state of link \(link)", clinux_bpf_put(states, &key, &state))
+        }
+        try SystemError.check("bpf plan of link \(link)", clinux_bpf_put(plans, &key, &plan))
+    }
+
+    func remove(link: UInt32) {
+        var key = link
+        _ = clinux_bpf_remove(plans, &key)
+        _ = clinux_bpf_remove(states, &key)
+    }
+
+    func state(link: UInt32) -> scheduler_state? {
+        var key = link
+        var state = scheduler_state()
+        return clinux_bpf_get(states, &key, &state) == 0 ? state : nil
+    }
+}

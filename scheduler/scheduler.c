@@ -1,0 +1,138 @@
+// Chooses a leg and a time of departure for each packet of a bond: a program for the kernel, at the egress of the
+// bond's device, before the fq discipline that keeps the packets until then.
+//
+// A bond is one queue with two servers. The first one that is free takes the next packet, DSL when both are; so order
+// of arrival is order of departure, and of sequence numbers. The queue is kept here and not in the access links, where
+// all of a household's packets would wait in it. It is short, because flows that fill it are told so (RFC 8289), and
+// flows that send little pass it by.
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include "../Sources/CScheduler/include/CScheduler.h"
+
+typedef uint64_t u64;
+typedef uint32_t u32;
+
+static void *(*const map_lookup)(void *map, const void *key) = (void *)BPF_FUNC_map_lookup_elem;
+static u64 (*const clock_ns)(void) = (void *)BPF_FUNC_ktime_get_ns;
+static u32 (*const flow_hash)(struct __sk_buff *skb) = (void *)BPF_FUNC_get_hash_recalc;
+static long (*const set_congestion_experienced)(struct __sk_buff *skb) = (void *)BPF_FUNC_skb_ecn_set_ce;
+
+// The loader puts the maps' descriptors where these numbers are.
+#define MAP(number) ({ void *map; asm volatile("%0 = " #number " ll" : "=r"(map)); map; })
+#define PLANS MAP(0x7370696c6c776101)
+#define STATES MAP(0x7370696c6c776102)
+
+static inline u64 max(u64 a, u64 b) { return a > b ? a : b; }
+
+static inline u64 less(u64 a, u64 b) { return a > b ? a - b : 0; }
+
+static inline u64 time_on(u64 cost, u64 bytes) { return cost * bytes >> 16; }
+
+// RFC 8289: the time between drops shrinks with the square root of their number.
+static inline u64 spaced(u64 interval, u64 count) {
+    u64 root = 1;
+#pragma unroll
+    for (int i = 0; i < 5; i++) root = (root + count / root + 1) / 2;
+    return interval / root;
+}
+
+// Whether a flow has to hear that it is too fast.
+static inline int congested(const struct scheduler_plan *plan, struct scheduler_state *state, u64 now, u64 wait) {
+    if (wait < plan->target) {
+        state->above_since = 0;
+        return 0;
+    }
+    if (!state->above_since) {
+        state->above_since = now;
+        return 0;
+    }
+    if (now - state->above_since < plan->interval || now < state->next_drop) return 0;
+    // A queue that comes back soon after it was cut goes on where that ended.
+    u64 since = now - state->next_drop;
+    if (since > plan->interval * 8) state->drops_in_a_row = 0;
+    state->drops_in_a_row++;
+    state->next_drop = now + spaced(plan->interval, state->drops_in_a_row);
+    return 1;
+}
+
+__attribute__((section("scheduler"), used)) int schedule(struct __sk_buff *skb) {
+    u32 bond = skb->ifindex;
+    const struct scheduler_plan *plan = map_lookup(PLANS, &bond);
+    struct scheduler_state *state = map_lookup(STATES, &bond);
+    if (!plan || !state) return TC_ACT_OK;
+
+    u64 now = clock_ns();
+    u64 segments = skb->gso_segs > 1 ? skb->gso_segs : 1;
+    // Headers that segmentation repeats: those of IP and TCP, about.
+    u64 length = skb->len + (segments - 1) * 52;
+    u64 size0 = length + segments * plan->overhead[0], size1 = length + segments * plan->overhead[1];
+    u32 asked = skb->mark & plan->mask;
+    u32 hash = flow_hash(skb);
+    u32 flow = hash % SCHEDULER_FLOWS;
+    int leg;
+    u64 at;
+
+    u64 earliest0 = max(now, less(state->free[0], plan->burst[0]));
+    u64 earliest1 = max(now, less(state->free[1], plan->burst[1]));
+    int single = plan->legs != 3;
+
+    if (!single && asked && (asked == plan->mark[0] || asked == plan->mark[1])) {
+        // The administrator's policy has chosen.
+        leg = asked == plan->mark[1];
+        at = leg ? earliest1 : earliest0;
+        goto chosen;
+    }
+    u64 own = max(state->flows[flow].free, less(now, plan->sparse_burst));
+    u64 all = max(state->sparse_free, less(now, plan->burst[0]));
+    state->flows[flow].free = own + time_on(plan->sparse_cost, length);
+    // A flow must not overtake its own packets that still wait.
+    if (own <= now && all <= now && state->flows[flow].last <= now) {
+        state->sparse_free = all + time_on(plan->sparse_total_cost, length);
+        state->sparse++;
+        leg = plan->legs == 2;
+        at = now;
+        goto chosen;
+    }
+    if (state->flows[flow].free > now + 200000000) state->flows[flow].free = now + 200000000;
+    earliest0 = max(earliest0, state->last);
+    earliest1 = max(earliest1, state->last);
+    if (single)
+        leg = plan->legs == 2;
+    else if (plan->hash_share)
+        leg = (hash >> 16) >= plan->hash_share;
+    else
+        leg = earliest0 > earliest1 && earliest0 - now > plan->patience;
+    at = leg ? earliest1 : earliest0;
+    u64 wait = at - now;
+    if (wait > plan->limit) {
+        state->dropped++;
+        return TC_ACT_SHOT;
+    }
+    if (congested(plan, state, now, wait)) {
+        if (set_congestion_experienced(skb)) {
+            state->marked++;
+        } else {
+            state->dropped++;
+            return TC_ACT_SHOT;
+        }
+    }
+    if (wait > state->longest) state->longest = wait;
+    state->last = at;
+    state->flows[flow].last = at;
+
+chosen:
+    if (leg) {
+        state->free[1] = max(state->free[1], at) + time_on(plan->cost[1], size1);
+        state->packets[1] += segments;
+        state->bytes[1] += size1;
+        skb->mark = (skb->mark & ~plan->mask) | plan->mark[1];
+    } else {
+        state->free[0] = max(state->free[0], at) + time_on(plan->cost[0], size0);
+        state->packets[0] += segments;
+        state->bytes[0] += size0;
+        skb->mark = (skb->mark & ~plan->mask) | plan->mark[0];
+    }
+    skb->tstamp = at > now ? at : 0;
+    return TC_ACT_OK;
+}
