@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <linux/bpf.h>
+
 #include "CLinux.h"
 
 // What the Swift side lays out by hand must have the size the kernel expects.

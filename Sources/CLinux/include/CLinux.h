@@ -9,7 +9,6 @@
 #include <sys/timerfd.h>
 #include <sys/un.h>
 
-#include <linux/bpf.h>
 #include <linux/fib_rules.h>
 #include <linux/filter.h>
 #include <linux/gen_stats.h>
