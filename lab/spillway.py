@@ -101,8 +101,10 @@ class Spillway:
     """One daemon in one namespace. `with Spillway(lab, "hg", settings) as hg: hg.wait_for("bonded", is_bonded)`
     While it is entered, the control messages that leave its host are captured; tshark must find nothing wrong."""
 
-    def __init__(self, lab: Lab, host: str, value: dict):
+    def __init__(self, lab: Lab, host: str, value: dict, before: tuple[str, ...] = ()):
+        """`before`: a command that runs the program, such as setpriv with its options."""
         self.lab = lab
+        self.before = before
         self.host = host
         self.file = lab.out / f"{host}.toml"
         self.log_file = lab.out / f"{host}.log"
@@ -130,7 +132,7 @@ class Spillway:
     def start(self) -> None:
         log = open(self.log_file, "ab")
         self.process = namespaces.start(
-            self.host, binary(), "run", "--config", self.file, stdout=log, stderr=subprocess.STDOUT
+            self.host, *self.before, binary(), "run", "--config", self.file, stdout=log, stderr=subprocess.STDOUT
         )
         log.close()
         # `ip netns exec` replaces itself by the program, so this is the daemon's own id.

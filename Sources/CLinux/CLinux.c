@@ -1,11 +1,15 @@
 #define _GNU_SOURCE
+#include <errno.h>
 #include <sched.h>
+#include <stdlib.h>
 
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/bpf.h>
+#include <linux/capability.h>
 
 #include "CLinux.h"
 
@@ -75,10 +79,21 @@ int clinux_bpf_classifier(const char *name, const uint64_t *words, uint32_t coun
     set_name(attributes.prog_name, name);
     int program = bpf(BPF_PROG_LOAD, &attributes);
     if (program >= 0 || log_size == 0) return program;
-    attributes.log_buf = (uintptr_t)log;
-    attributes.log_size = log_size;
-    attributes.log_level = 1;
-    return bpf(BPF_PROG_LOAD, &attributes);
+    int error = errno;
+    // The verifier tells its whole way; why it ended is at the end.
+    const uint32_t size = 1 << 20;
+    char *whole = calloc(1, size);
+    if (whole) {
+        attributes.log_buf = (uintptr_t)whole;
+        attributes.log_size = size;
+        attributes.log_level = 1;
+        program = bpf(BPF_PROG_LOAD, &attributes);
+        size_t length = strlen(whole), kept = length < log_size ? length : log_size - 1;
+        memcpy(log, whole + length - kept, kept + 1);
+        free(whole);
+    }
+    errno = error;
+    return program;
 }
 
 static int element(enum bpf_cmd command, int map, const uint32_t *key, const void *value) {
@@ -98,3 +113,24 @@ int clinux_bpf_get(int map, const uint32_t *key, void *value) {
 }
 
 int clinux_bpf_remove(int map, const uint32_t *key) { return element(BPF_MAP_DELETE_ELEM, map, key, NULL); }
+
+int clinux_keep_capabilities(uint64_t mask) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+    if (syscall(SYS_capget, &header, sets) < 0) return -1;
+    // The bounding set first: it takes CAP_SETPCAP. Without that capability there is nothing in it to gain from, as
+    // no_new_privs keeps execve(2) from giving any.
+    int bounds = (sets[CAP_TO_INDEX(CAP_SETPCAP)].effective & CAP_TO_MASK(CAP_SETPCAP)) != 0;
+    for (int capability = 0; bounds && prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++) {
+        if (mask >> capability & 1) continue;
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) return -1;
+    }
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return -1;
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) return -1;
+    for (int half = 0; half < _LINUX_CAPABILITY_U32S_3; half++) {
+        sets[half].permitted &= (uint32_t)(mask >> (32 * half));
+        sets[half].effective = sets[half].permitted;
+        sets[half].inheritable = 0;
+    }
+    return (int)syscall(SYS_capset, &header, sets);
+}

@@ -43,8 +43,12 @@ int clinux_receive_many(int descriptor, void *buffer, size_t slot, unsigned int 
 // bpf(2). Each returns a descriptor or 0, or -1 (errno).
 // A table from 32-bit keys to values of `value` bytes, for up to `count` keys, each allocated when it is put in.
 int clinux_bpf_hash(const char *name, uint32_t value, uint32_t count);
-// A traffic classifier. What the verifier says is written to `log`.
+// A traffic classifier. The end of what the verifier says is written to `log`.
 int clinux_bpf_classifier(const char *name, const uint64_t *words, uint32_t count, char *log, uint32_t log_size);
 int clinux_bpf_put(int map, const uint32_t *key, const void *value);
 int clinux_bpf_get(int map, const uint32_t *key, void *value);
 int clinux_bpf_remove(int map, const uint32_t *key);
+
+// Gives up all capabilities that are not in the mask (bit n is capability n), those that could be gained again by
+// execve(2) too, and sets no_new_privs. Returns 0, or -1 (errno).
+int clinux_keep_capabilities(uint64_t mask);

@@ -18,8 +18,13 @@ final class KernelState {
     private var actions: [String: (police: UInt32, first: UInt32, second: UInt32)] = [:]
     private var formerFilters: [String: ReversePathFilter] = [:]
     private let report: (String) -> Void
-    /// Loaded when a bond first asks for it.
     private var scheduler: SchedulerProgram?
+
+    /// Loads the program that chooses legs, for those who want it. To load it takes a capability (CAP_BPF) that the
+    /// daemon gives up before it starts.
+    func loadScheduler() throws(SystemError) {
+        if scheduler == nil { scheduler = try SchedulerProgram() }
+    }
 
     /// - Parameter report: takes a line for each thing that could not be done
     init(report: @escaping (String) -> Void) throws(KernelError) {
@@ -208,7 +213,7 @@ final class KernelState {
     /// Puts the bond's plan into effect.
     private func plan(_ index: UInt32, _ colouring: Colouring) throws(KernelError) {
         do throws(SystemError) {
-            if scheduler == nil { scheduler = try SchedulerProgram() }
+            try loadScheduler()
             try scheduler?.set(colouring.plan, link: index)
         } catch {
             throw .malformed(Operation("set", "plan of link \(index)"), "\(error)")

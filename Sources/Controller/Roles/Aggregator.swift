@@ -25,7 +25,7 @@ final class Aggregator: Role {
     init(_ settings: AggregationPointConfiguration, _ loop: EventLoop) throws {
         self.settings = settings
         self.loop = loop
-        common = try Common(settings.kernel, loop)
+        common = try Common(settings.kernel, loop, schedules: settings.colour.overflow == .queue)
         point = AggregationPoint(
             settings: .init(
                 addresses: settings.addresses, parameters: SessionParameters(settings.session),

@@ -31,6 +31,8 @@ public enum Daemon {
                 if number == SIGHUP { return }
                 loop.stop()
             }
+            // Nothing of a peer's has been read so far.
+            try Privileges.keep(Capability.allCases)
             try role.start()
             try loop.run { role.work() }
             role.stop()
@@ -60,9 +62,13 @@ final class Common {
     let queue: RecombinationQueue
     private(set) var discarded: [String: UInt64] = [:]
 
-    init(_ kernel: KernelConfiguration, _ loop: EventLoop) throws {
+    /// - Parameter schedules: bonds will have one queue before both legs
+    init(_ kernel: KernelConfiguration, _ loop: EventLoop, schedules: Bool) throws {
         let log = Log("kernel")
         state = try KernelState { log(.error, "kernel-refused", $0) }
+        if schedules {
+            do throws(SystemError) { try state.loadScheduler() } catch { log(.error, "kernel-refused", "\(error)") }
+        }
         queue = try RecombinationQueue(number: kernel.queue, markMask: kernel.markMask)
         try loop.watch(queue.descriptor) { [queue] in queue.receive() }
     }

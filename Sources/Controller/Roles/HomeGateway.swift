@@ -45,7 +45,7 @@ final class HomeGateway: Role {
         let aggregator: IPAddress? = if case .address(let address) = settings.haap { address } else { nil }
         legs = [(LegID.primary, "dsl", settings.dsl), (.secondary, "lte", settings.lte)]
             .filter { $0.2.isEnabled }.map { (id: $0.0, label: $0.1, settings: $0.2) }
-        common = try Common(settings.kernel, loop)
+        common = try Common(settings.kernel, loop, schedules: settings.colour.overflow == .queue)
         monitor = try Monitor([.link, .ipv4Address, .ipv4Route, .ipv6Address, .ipv6Route])
         let canonical = settings.kernel.canonical(family)
         outer = OuterTable(

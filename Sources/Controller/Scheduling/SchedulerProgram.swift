@@ -33,8 +33,10 @@ final class SchedulerProgram {
             let number = errno
             close(plans)
             close(states)
-            let words = log.prefix { $0 != 0 && $0 != 0x0A }.map { UInt8(bitPattern: $0) }
-            throw SystemError(call: "bpf program: \(String(decoding: words, as: UTF8.self))", number: number)
+            // The last line says how many instructions were looked at, the one before it why that was the end.
+            let text = String(decoding: log.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            let reason = text.split(separator: "\n").last { !$0.hasPrefix("processed ") } ?? ""
+            throw SystemError(call: "bpf program: \(reason)", number: number)
         }
     }
 
