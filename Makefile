@@ -9,7 +9,7 @@ OUT ?= lab/out
 comma := ,
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: build static test unit kernel lab size demo bench fuzz smoke clean packages
+.PHONY: build static deb test unit kernel lab size demo bench fuzz smoke clean packages
 
 build: packages
 	$(call say,building the release (.build/release/spillway))
@@ -18,6 +18,10 @@ build: packages
 static: packages
 	$(call say,building what is shipped (.build/static/spillway))
 	deploy/static/build
+
+deb: packages
+	$(call say,building the Debian package)
+	deploy/debian/build
 
 test: unit kernel smoke lab size
 
