@@ -30,6 +30,7 @@ unit: packages
 	scheduler/build --check
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
+	deploy/openwrt/check
 
 kernel: packages
 	$(call say,running the tests of NetlinkKit$(comma) NFTables and Controller on the real kernel)
