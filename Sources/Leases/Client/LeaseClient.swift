@@ -5,6 +5,9 @@ public enum ClientInput<Message: Hashable & Sendable>: Hashable, Sendable {
     case start(remembered: RememberedLease?)
     /// The link is gone; the lease goes on at the server and is asked for when the link is back.
     case suspend
+    /// What was configured cannot be used on this host. The client asks anew after a pause; in DHCPv4 it says so first
+    /// (RFC 2131 §3.1, step 5).
+    case refuse
     /// The end. What is leased is released: in DHCPv4 by one message, in DHCPv6 by up to four until one is answered.
     case stop
     /// From UDP port 67 to port 68 on the link, or from 547 to 546.
@@ -29,6 +32,7 @@ package protocol LeaseClient: Sendable {
     mutating func start(
         _ known: RememberedLease?, _ now: LeaseTime, _ effects: inout [ClientEffect<Request, Configuration>])
     mutating func suspend()
+    mutating func refuse(_ now: LeaseTime, _ effects: inout [ClientEffect<Request, Configuration>])
     mutating func stop(_ now: LeaseTime, _ effects: inout [ClientEffect<Request, Configuration>])
     /// Why the message was not acted on; nil when it was.
     mutating func receive(
@@ -37,6 +41,9 @@ package protocol LeaseClient: Sendable {
 }
 
 extension LeaseClient {
+    /// Nanoseconds; RFC 2131 §3.1 has at least ten seconds.
+    static var pauseAfterRefusal: Int64 { .seconds(10) }
+
     package mutating func handle(
         _ input: ClientInput<Message>, now: LeaseTime
     ) -> [ClientEffect<Request, Configuration>] {
@@ -49,6 +56,7 @@ extension LeaseClient {
         case .suspend:
             drop(.stopped, &effects)
             suspend()
+        case .refuse: if lease != nil { refuse(now, &effects) }
         case .stop: stop(now, &effects)
         case .message(let message):
             if let reason = receive(message, now, &effects) { effects.append(.event(.discarded(reason))) }

@@ -30,6 +30,8 @@ public enum LeaseLossReason: String, Hashable, Sendable, CaseIterable {
     case expired
     /// The server said so.
     case refused
+    /// It cannot be used on this host.
+    case unusable
     /// The client was stopped or suspended.
     case stopped
 }

@@ -82,6 +82,18 @@ public struct DHCPv4Client: LeaseClient {
 
     package mutating func suspend() { enter(.stopped, wake: nil) }
 
+    package mutating func refuse(_ now: LeaseTime, _ effects: inout [Effect]) {
+        guard let lease else { return }
+        transactionID = .random(in: .min ... .max, using: &random)
+        var message = message(.decline, now)
+        message.requestedAddress = lease.address
+        message.serverIdentifier = lease.server
+        effects.append(.send(Request(message: message, source: .any, destination: DHCPv4Server.broadcast)))
+        drop(.unusable, &effects)
+        remembered = nil
+        enter(.initial, wake: now.adding(nanoseconds: Self.pauseAfterRefusal))
+    }
+
     package mutating func stop(_ now: LeaseTime, _ effects: inout [Effect]) {
         if let lease {
             var message = message(.release, now)
@@ -188,9 +200,9 @@ public struct DHCPv4Client: LeaseClient {
         message.seconds = UInt16(clamping: now.since(began) / .seconds(1))
         message.messageType = type
         message.clientIdentifier = settings.clientIdentifier
-        if type != .release {
+        if type != .release, type != .decline {
             message.parameterRequestList = [
-                Code.subnetMask, Code.classlessRoutes, Code.routers, Code.nameServers, Code.interfaceMTU,
+                Code.subnetMask, Code.classlessRoutes, Code.routers, Code.nameServers, Code.domainName, Code.interfaceMTU,
                 Code.leaseTime, Code.renewalTime, Code.rebindingTime,
             ]
             message.maximumMessageSize = 1200

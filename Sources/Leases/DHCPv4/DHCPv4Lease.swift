@@ -9,6 +9,8 @@ public struct DHCPv4Lease: ClientLease {
     /// The routes to have; where there are classless routes the routers are not among them (RFC 3442).
     public let routes: [ClasslessRoute]
     public let nameServers: [IPv4Address]
+    /// Letters, digits, "-" and "." only; nil where the server's is anything else.
+    public let domainName: String?
     /// Bytes.
     public let interfaceMTU: UInt16?
     /// T1 and T2.
@@ -28,6 +30,7 @@ public struct DHCPv4Lease: ClientLease {
         let defaults = (message.routers ?? []).prefix(1).compactMap { ClasslessRoute(.all(.v4), via: $0) }
         routes = Array((message.classlessRoutes ?? defaults).prefix(64))
         nameServers = Array((message.nameServers ?? []).filter { IPAddress.v4($0).isUnicast }.prefix(8))
+        domainName = message.domainName.flatMap(Self.name)
         interfaceMTU = message.interfaceMTU
         expiry = start.adding(seconds: time)
         if time == .max {
@@ -45,6 +48,15 @@ public struct DHCPv4Lease: ClientLease {
 
     public var remembered: RememberedLease {
         RememberedLease(resource: IPPrefix(host: .v4(address)), expiry: expiry)
+    }
+
+    /// Some servers count the zero that ends a C string.
+    private static func name(_ bytes: [UInt8]) -> String? {
+        let name = bytes.last == 0 ? bytes.dropLast() : bytes[...]
+        let isPlain = name.allSatisfy {
+            (0x30...0x39).contains($0) || (0x61...0x7A).contains($0 | 0x20) || $0 == 0x2D || $0 == 0x2E
+        }
+        return isPlain && (1...253).contains(name.count) ? String(decoding: name, as: UTF8.self) : nil
     }
 
     static func isUsable(_ address: IPv4Address) -> Bool {

@@ -32,6 +32,7 @@ extension DHCPv4Message {
         public static let subnetMask: UInt8 = 1
         public static let routers: UInt8 = 3
         public static let nameServers: UInt8 = 6
+        public static let domainName: UInt8 = 15
         public static let interfaceMTU: UInt8 = 26
         public static let requestedAddress: UInt8 = 50
         public static let leaseTime: UInt8 = 51
@@ -105,6 +106,11 @@ extension DHCPv4Message {
     public var nameServers: [IPv4Address]? {
         get { addresses(Code.nameServers) }
         set { self[Code.nameServers] = newValue?.flatMap(\.bytes) }
+    }
+    /// RFC 2132 §3.17: ASCII, as received.
+    public var domainName: [UInt8]? {
+        get { self[Code.domainName] }
+        set { self[Code.domainName] = newValue }
     }
     /// Bytes; 68 or more (RFC 2132 §5.1).
     public var interfaceMTU: UInt16? {

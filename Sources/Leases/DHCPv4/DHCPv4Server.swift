@@ -13,6 +13,8 @@ public struct DHCPv4Server: LeaseServer {
         public var subnetMaskLength: UInt8 = 32
         public var routers: [IPv4Address] = []
         public var nameServers: [IPv4Address] = []
+        /// ASCII, at most 253 bytes; nil: none is told.
+        public var domainName: String?
         /// Bytes.
         public var interfaceMTU: UInt16?
         public var classlessRoutes: [ClasslessRoute] = []
@@ -126,6 +128,7 @@ public struct DHCPv4Server: LeaseServer {
         if wants(Code.subnetMask) { message.subnetMaskLength = settings.subnetMaskLength }
         if wants(Code.routers), !settings.routers.isEmpty { message.routers = settings.routers }
         if wants(Code.nameServers), !settings.nameServers.isEmpty { message.nameServers = settings.nameServers }
+        if wants(Code.domainName) { message.domainName = settings.domainName.map { Array($0.utf8.prefix(253)) } }
         if wants(Code.interfaceMTU) { message.interfaceMTU = settings.interfaceMTU }
         if wants(Code.classlessRoutes), !settings.classlessRoutes.isEmpty {
             message.classlessRoutes = settings.classlessRoutes

@@ -99,6 +99,13 @@ public struct DHCPv6Client: LeaseClient {
 
     package mutating func suspend() { enter(.stopped, wake: nil) }
 
+    package mutating func refuse(_ now: LeaseTime, _ effects: inout [Effect]) {
+        drop(.unusable, &effects)
+        remembered = nil
+        server = nil
+        enter(.initial, wake: now.adding(nanoseconds: Self.pauseAfterRefusal))
+    }
+
     package mutating func stop(_ now: LeaseTime, _ effects: inout [Effect]) {
         guard state != .releasing else { return }
         let old = lease

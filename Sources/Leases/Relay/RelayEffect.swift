@@ -20,4 +20,10 @@ public struct RelayedDatagram: Hashable, Sendable {
     public var payload: [UInt8]
     public var destination: IPAddress
     public var port: UInt16
+
+    package init(payload: [UInt8], destination: IPAddress, port: UInt16) {
+        self.payload = payload
+        self.destination = destination
+        self.port = port
+    }
 }
