@@ -51,8 +51,8 @@ let package = Package(
         .target(
             name: "Controller",
             dependencies: [
-                "Addresses", "GREBonding", "NetlinkKit", "NFTables", "CCares", "CLinux", "CScheduler", "Configuration",
-                "EventLog", "Formatting", .product(name: "Logging", package: "swift-log"),
+                "Addresses", "GREBonding", "Leases", "NetlinkKit", "NFTables", "CCares", "CLinux", "CScheduler",
+                "Configuration", "EventLog", "Formatting", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings),
         .executableTarget(
@@ -85,7 +85,9 @@ let package = Package(
             swiftSettings: swiftSettings),
         .testTarget(
             name: "ControllerTests",
-            dependencies: ["Addresses", "Configuration", "Controller", "GREBonding", "NFTables", "NetlinkKit"],
+            dependencies: [
+                "Addresses", "Configuration", "Controller", "GREBonding", "Leases", "NFTables", "NetlinkKit",
+            ],
             swiftSettings: swiftSettings),
         .testTarget(name: "DocumentationTests", swiftSettings: swiftSettings),
     ],

@@ -62,6 +62,7 @@ def settings(role: str, network: Topology, ipv6: bool = False, **more) -> dict:
             ],
         }
     value["control"] = {"socket": f"/run/spillway/{role}.sock"}
+    value["state"] = {"directory": f"/run/spillway/{role}"}
     value["log"] = {"level": "debug"}
     for key, item in more.items():
         value[key] = value.get(key, {}) | item if isinstance(item, dict) else item

@@ -41,6 +41,11 @@ public struct IPPrefix: Hashable, Comparable, Sendable {
         return IPPrefix(other, length: length)?.masked == masked
     }
 
+    /// Whether an address is in both.
+    public func overlaps(_ other: IPPrefix) -> Bool {
+        length <= other.length ? contains(other.address) : other.contains(address)
+    }
+
     public static func < (a: Self, b: Self) -> Bool { (a.address, a.length) < (b.address, b.length) }
 
     private static func mask32(_ length: UInt8) -> UInt32 { length == 0 ? 0 : ~0 << UInt32(32 - length) }

@@ -113,6 +113,32 @@ import Testing
         ("subscriber = [{cin = 'a', address6 = 'ff02::1'}]", 3, "subscriber.address6: ff02::1 is not a unicast"),
         ("subscriber = [{cin = 'a', routes = '198.51.100.1/24'}]", 3,
          "subscriber.routes: 198.51.100.1/24 has host bits set: 198.51.100.0/24 is the prefix"),
+        ("subscriber = [{cin = 'a', prefix = '2001:db8::/65'}]", 3,
+         "subscriber.prefix: a length of 65 is out of range: 32…64"),
+        ("subscriber = [{cin = 'a', prefix = '2001:db8::1/64'}]", 3, "subscriber.prefix: 2001:db8::1/64 has host bits"),
+        ("subscriber = [{cin = 'a', prefix = '10.0.0.0/8'}]", 3, "subscriber.prefix: expected an IPv6 prefix"),
+        ("subscriber = [{cin = 'a', pool = 'x'}]", 3, "subscriber.pool: there is no [[pool]] with the name \"x\""),
+        ("defaults.pool = 'x'", 3, "defaults.pool: there is no [[pool]] with the name \"x\""),
+        ("pool = [{name = 'a'}]", 3, "pool: neither addresses nor prefixes"),
+        ("pool = [{name = 'a b', addresses = '10.0.0.0/8'}]", 3, "pool.name: \"a b\" is not 1…32 letters"),
+        ("pool = [{name = 'a', addresses = '10.0.0.1/8'}]", 3, "pool.addresses: 10.0.0.1/8 has host bits set"),
+        ("pool = [{name = 'a', addresses = '224.0.0.0/8'}]", 3, "pool.addresses: 224.0.0.0/8 is no network of unicast"),
+        ("pool = [{name = 'a', addresses = '2001:db8::/40'}]", 3, "pool.addresses: expected an IPv4 network"),
+        ("pool = [{name = 'a', prefixes = '2001:db8::/60'}]", 3, "pool.prefixes: 2001:db8::/60 is longer than"),
+        ("pool = [{name = 'a', prefixes = 'fe80::/48'}]", 3, "pool.prefixes: fe80::/48 is no network of unicast"),
+        ("pool = [{name = 'a', prefixes = '2001:db8::/40', delegated_length = 65}]", 3,
+         "pool.delegated_length: 65 bits is out of range: 32…64"),
+        ("pool = [{name = 'a', addresses = ['10.0.0.0/8', '10.1.0.0/16']}]", 3,
+         "pool.addresses: 10.1.0.0/16 overlaps 10.0.0.0/8 (a.toml:3)"),
+        ("dhcp.server = \"224.0.0.1\"", 3, "dhcp.server: 224.0.0.1 is not a unicast address"),
+        ("dhcp.lease_time = 59", 3, "dhcp.lease_time: 59 s is out of range: 60…31536000 s"),
+        ("dhcp.preferred_time = \"25 h\"", 3, "dhcp.preferred_time: 25 h is longer than lease_time, 1 d"),
+        ("dhcp.dns = \"fe80::1\"", 3, "dhcp.dns: fe80::1 is no address that a gateway can ask"),
+        ("dhcp.dns = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4', '10.0.0.5']", 3,
+         "dhcp.dns: 5 IPv4 servers is out of range: at most 4"),
+        ("dhcp.domain = \"-\"", 3, "dhcp.domain: \"-\" is not a domain name"),
+        ("dhcp.mtu = 575", 3, "dhcp.mtu: 575 bytes is out of range: 576…9000"),
+        ("state.directory = \"var\"", 3, "state.directory: expected an absolute path, found \"var\""),
         ("subscriber = [{cin = 'a', service = 'dsl'}]", 3,
          "subscriber.service: expected \"bonding\" or \"lte\" or \"none\", found \"dsl\""),
         ("defaults.dsl_upstream = \"fast\"", 3, "defaults.dsl_upstream: expected a rate"),
@@ -123,6 +149,36 @@ import Testing
         #expect(found.count == 1, "\(found)")
         let prefix = "a.toml:\(line): \(reason)"
         #expect(found.first?.hasPrefix(prefix) == true, "\(found) does not begin with \(prefix)")
+    }
+
+    @Test func leases() throws {
+        let c = try aggregationPoint(["a.toml": head + """
+            [dhcp]
+            lease_time = "2 h"
+            dns = ["192.0.2.53", "2001:db8::53"]
+            domain = "Example.net."
+            mtu = "auto"
+            [[pool]]
+            name = "homes"
+            addresses = ["100.64.0.0/16", "100.80.0.0/24"]
+            prefixes = "2001:db8:100::/40"
+            delegated_length = 60
+            [defaults]
+            pool = "homes"
+            [[subscriber]]
+            cin = "a"
+            [[subscriber]]
+            cin = "b"
+            prefix = "2001:db8:1::/56"
+            """])
+        #expect(c.dhcp.server == IPv4Address(192, 0, 2, 1), "that of the aggregation point")
+        #expect(c.dhcp.leaseTime == .seconds(7200) && c.dhcp.preferredTime == .seconds(3600))
+        #expect(c.dhcp.dns.count == 2 && c.dhcp.domain == "example.net" && c.dhcp.mtu == .automatic)
+        #expect(c.pools.map(\.name) == ["homes"] && c.pools[0].addresses.count == 2)
+        #expect(c.pools[0].prefixes.count == 1 && c.pools[0].delegatedLength == 60)
+        #expect(c.subscribers.map(\.pool) == ["homes", "homes"])
+        #expect(c.subscribers[1].prefix == IPPrefix("2001:db8:1::/56"))
+        #expect(c.state.directory == "/var/lib/spillway")
     }
 
     @Test func addressIsRequired() {

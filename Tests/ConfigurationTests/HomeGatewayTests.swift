@@ -14,6 +14,7 @@ import Testing
         #expect(c.family == .v4)
         #expect(c.tunnel.name.description == "bond0" && c.tunnel.mtu == .automatic)
         #expect(c.tunnel.masquerade && c.tunnel.defaultRoute && c.tunnel.prefix == nil)
+        #expect(c.tunnel.dhcp && c.tunnel.dhcp6 && c.state.directory == "/var/lib/spillway")
         #expect(c.dsl.setupAttributes.isEmpty)
         #expect(c.resequencer.buffer == 4096 && c.resequencer.timer == .automatic)
         #expect(c.resequencer.overflowHold == .seconds(2))
@@ -85,6 +86,7 @@ import Testing
         #expect(c.dsl.gateway == IPAddress("2001:db8::1") && c.dsl.linkOverhead == -12 && !c.dsl.isEnabled)
         #expect(c.dsl.upstream == BitRate("10 Mbit/s") && c.dsl.downstream == BitRate("50 Mbit/s"))
         #expect(c.tunnel.name.description == "bond" && c.tunnel.mtu == .bytes(1280))
+        #expect(!c.tunnel.dhcp && !c.tunnel.dhcp6, "what is given is not asked for")
         #expect(c.tunnel.address == IPPrefix("100.64.0.2/32") && c.tunnel.address6 == IPPrefix("2001:db8:1::1/64"))
         #expect(c.tunnel.prefix == IPPrefix("2001:db8:1:100::/56"))
         #expect(c.dsl.setupAttributes == [.unknown(type: 53, value: [0, 0, 0, 3]), .idleHelloInterval(100)])
@@ -127,6 +129,9 @@ import Testing
         ("tunnel.prefix = \"2001:db8::/0\"", 3, "tunnel.prefix: a length of 0 is out of range"),
         ("tunnel.prefix = \"2001:db8::1/64\"", 3,
          "tunnel.prefix: 2001:db8::1/64 has host bits set: 2001:db8::/64 is the prefix"),
+        ("tunnel = { dhcp = true, address = \"100.64.0.2\" }", 3, "tunnel.dhcp: true, but address is given"),
+        ("tunnel = { dhcp6 = true, prefix = \"2001:db8::/56\" }", 3, "tunnel.dhcp6: true, but prefix is given"),
+        ("tunnel.mtu = 1279", 3, "tunnel.mtu: 1279 bytes is less than the 1280 that IPv6 needs for dhcp6"),
         ("tunnel.mtu = 575", 3, "tunnel.mtu: 575 bytes is out of range: 576…9000"),
         ("tunnel.mtu = \"big\"", 3, "tunnel.mtu: expected 576…9000 bytes or \"auto\", found \"big\""),
         ("tunnel = { mtu = 1200, address6 = \"2001:db8::1\" }", 3, "tunnel.mtu: 1200 bytes is less than the 1280"),

@@ -21,11 +21,15 @@ struct AggregationPointDecoder {
         result.colour = table.colour()
         result.kernel = table.kernel()
         result.control = table.control()
+        result.state = table.state()
+        result.dhcp = table.leaseServer(addresses: addresses)
         result.log = table.log()
         result.limits = limits()
         let filterLists = FilterListDecoder(table, context: context)
         result.filterLists = filterLists.lists
-        let subscribers = SubscriberDecoder(table, filterLists: filterLists)
+        let pools = PoolDecoder(table)
+        result.pools = pools.pools
+        let subscribers = SubscriberDecoder(table, filterLists: filterLists, pools: pools)
         (result.defaults, result.defaultFilterList) = (subscribers.defaults, subscribers.defaultFilterList)
         result.subscribers = self.subscribers(subscribers)
         checkCanonical(result.kernel, addresses: addresses + anycast)

@@ -26,7 +26,9 @@ struct HomeGatewayDecoder {
         let tunnel = tunnel()
         checkLegs(dsl: dsl, lte: lte)
         checkInterfaces(tunnel: tunnel)
-        let shared = (table.resequencer(), table.colour(), table.kernel(), table.control(), table.log())
+        let shared = (
+            table.resequencer(), table.colour(), table.kernel(), table.control(), table.state(), table.log()
+        )
         checkCanonical(shared.2, haap: haap)
 
         guard let haap, let cin, let dsl, let lte else { return nil }
@@ -35,7 +37,7 @@ struct HomeGatewayDecoder {
         result.lan = lan.map(\.value)
         result.dialect = dialect
         result.tunnel = tunnel
-        (result.resequencer, result.colour, result.kernel, result.control, result.log) = shared
+        (result.resequencer, result.colour, result.kernel, result.control, result.state, result.log) = shared
         return result
     }
 
@@ -132,13 +134,24 @@ struct HomeGatewayDecoder {
             result.address6 = tunnelAddress(table, "address6", family: .v6)
             result.prefix = lanPrefix(table, "prefix")
             if let mtu = table.mtu("mtu") { result.mtu = mtu }
+            dhcp(table, &result)
             if let masquerade = table.boolean("masquerade") { result.masquerade = masquerade }
             if let defaultRoute = table.boolean("default_route") { result.defaultRoute = defaultRoute }
-            if case .bytes(let mtu) = result.mtu, mtu < 1280, result.address6 != nil {
-                table.report("mtu", "\(mtu) bytes is less than the 1280 that IPv6 needs for address6")
+            if case .bytes(let mtu) = result.mtu, mtu < 1280, result.address6 != nil || result.dhcp6 {
+                let why = result.address6 == nil ? "dhcp6" : "address6"
+                table.report("mtu", "\(mtu) bytes is less than the 1280 that IPv6 needs for \(why)")
             }
             return result
         } ?? TunnelConfiguration()
+    }
+
+    /// Addresses come from the settings or by DHCP, not from both.
+    private func dhcp(_ table: TableReader, _ result: inout TunnelConfiguration) {
+        let (dhcp, dhcp6) = (table.boolean("dhcp"), table.boolean("dhcp6"))
+        if dhcp == true, result.address != nil { table.report("dhcp", "true, but address is given: leave one out") }
+        if dhcp6 == true, result.prefix != nil { table.report("dhcp6", "true, but prefix is given: leave one out") }
+        result.dhcp = dhcp ?? (result.address == nil)
+        result.dhcp6 = dhcp6 ?? (result.address6 == nil && result.prefix == nil)
     }
 
     private func tunnelAddress(_ table: TableReader, _ key: String, family: IPFamily) -> IPPrefix? {

@@ -5,20 +5,24 @@ import GREBonding
 final class SubscriberDecoder {
     private let problems: ProblemCollector
     private let filterLists: FilterListDecoder
+    private let pools: PoolDecoder
     private(set) var defaults = SubscriberRates()
     private(set) var defaultFilterList: String?
+    private var defaultPool: String?
     private var defaultPathMTU = SubscriberConfiguration.standardPathMTU
     private var cins: [ClientIdentificationName: SourceLocation] = [:]
     private var prefixes: [IPPrefix: SourceLocation] = [:]
 
     /// Reads `[defaults]`.
-    init(_ table: TableReader, filterLists: FilterListDecoder) {
+    init(_ table: TableReader, filterLists: FilterListDecoder, pools: PoolDecoder) {
         problems = table.problems
         self.filterLists = filterLists
+        self.pools = pools
         _ = table.section("defaults") { table in
             defaults = Self.rates(table)
             defaultPathMTU = Self.pathMTU(table) ?? defaultPathMTU
             defaultFilterList = filterLists.reference("filter_list", in: table)
+            defaultPool = pools.reference("pool", in: table)
         }
     }
 
@@ -47,10 +51,13 @@ final class SubscriberDecoder {
         let pathMTU = Self.pathMTU(table)
         let service = table.choice("service", SubscriberService.self)
         let filterList = filterLists.reference("filter_list", in: table)
+        let prefix = delegatedPrefix(table)
+        let pool = pools.reference("pool", in: table)
 
         if let cin { claim(cin, table) }
         if let address { claim(.v4(address), "address", table) }
         if let address6 { claim(.v6(address6), "address6", table) }
+        if let prefix { claim(prefix, "prefix", at: table.location(of: "prefix")) }
         for (route, location) in routes {
             if route.masked != route {
                 problems.add(location, "subscriber.routes: \(route) has host bits set: \(route.masked) is the prefix")
@@ -62,12 +69,29 @@ final class SubscriberDecoder {
         var result = SubscriberConfiguration(cin: cin)
         result.address = address
         result.address6 = address6
+        result.prefix = prefix
+        result.pool = pool ?? defaultPool
         result.routes = routes.map(\.value)
         result.rates = rates.filled(from: defaults)
         result.pathMTU = pathMTU ?? defaultPathMTU
         result.service = service ?? .bonding
         result.filterList = filterList ?? defaultFilterList
         return result
+    }
+
+    private func delegatedPrefix(_ table: TableReader) -> IPPrefix? {
+        let expected = "an IPv6 prefix such as 2001:db8:1::/56"
+        guard let prefix = table.value("prefix", IPPrefix.self, expected: expected) else { return nil }
+        if prefix.address.family != .v6 || !prefix.address.isUnicast || prefix.address.isLinkLocal {
+            table.report("prefix", "expected \(expected), found \"\(prefix)\"")
+        } else if !(32...64).contains(prefix.length) {
+            table.report("prefix", "a length of \(prefix.length) is out of range: 32…64")
+        } else if prefix.masked != prefix {
+            table.report("prefix", "\(prefix) has host bits set: \(prefix.masked) is the prefix")
+        } else {
+            return prefix
+        }
+        return nil
     }
 
     private func claim(_ cin: ClientIdentificationName, _ table: TableReader) {

@@ -16,11 +16,16 @@ public struct AggregationPointConfiguration: Hashable, Sendable {
     public var colour = ColourConfiguration()
     public var kernel = KernelConfiguration()
     public var control = ControlConfiguration()
+    public var state = StateConfiguration()
     public var log = LogConfiguration()
     /// `[defaults]`: rates of subscribers that have none of their own.
     public var defaults = SubscriberRates()
     /// `[[subscriber]]` here, in the drop-in files and in `subscribers_file`, in this order. Each CIN is unique.
     public var subscribers: [SubscriberConfiguration] = []
+    /// `[dhcp]`
+    public var dhcp = LeaseServerConfiguration()
+    /// `[[pool]]`: each name is unique, and no two overlap.
+    public var pools: [PoolConfiguration] = []
     /// `[limits]`
     public var limits = LimitsConfiguration()
     /// `[[filter_list]]` by name: what gateways are to leave out of their bonds (RFC 8157 §5.6.2). Each value is one
@@ -112,8 +117,14 @@ public struct SubscriberRates: Hashable, Sendable {
 public struct SubscriberConfiguration: Hashable, Sendable {
     /// `cin`, required and unique: Client Identification Name, 1…40 bytes of UTF-8 (RFC 8157 §5.1.1).
     public var cin: ClientIdentificationName
-    /// `address`: the IPv4 address routed to the bond as a /32. Default: none.
+    /// `address`: the IPv4 address routed to the bond as a /32, and leased to it by DHCP. Default: one of `pool`.
     public var address: IPv4Address?
+    /// `prefix`: the IPv6 prefix routed to the bond, and delegated to it by DHCPv6; 32…64 bits, host bits clear.
+    /// Default: one of `pool`.
+    public var prefix: IPPrefix?
+    /// `pool`: the name of a pool in ``AggregationPointConfiguration/pools``, already filled from `[defaults]`.
+    /// Default: none; what the subscriber does not have of its own it is not given.
+    public var pool: String?
     /// `address6`: the IPv6 address routed to the bond as a /128. Default: none.
     public var address6: IPv6Address?
     /// `routes`: prefixes routed to the bond, host bits clear. Default: none.

@@ -23,6 +23,7 @@ public struct HomeGatewayConfiguration: Hashable, Sendable {
     public var colour = ColourConfiguration()
     public var kernel = KernelConfiguration()
     public var control = ControlConfiguration()
+    public var state = StateConfiguration()
     public var log = LogConfiguration()
 
     public init(haap: AggregationPointAddress, cin: ClientIdentificationName, dsl: LegConfiguration, lte: LegConfiguration) {
@@ -65,13 +66,19 @@ public struct LegConfiguration: Hashable, Sendable {
 public struct TunnelConfiguration: Hashable, Sendable {
     /// `name`: the GRE device's name, at most 15 bytes. Default: "bond0".
     public var name: InterfaceName
-    /// `address`: IPv4 address of the device; without a length it is a /32. Default: none.
+    /// `address`: IPv4 address of the device; without a length it is a /32. Default: by DHCP.
     public var address: IPPrefix?
     /// `address6`: IPv6 address of the device; without a length it is a /128. Default: none.
     public var address6: IPPrefix?
     /// `prefix`: the IPv6 prefix that the LAN uses through the bond (RFC 8157 §5.4.2, §5.6.7), 1…64 bits long, host
-    /// bits clear. Default: none.
+    /// bits clear. Default: by DHCPv6.
     public var prefix: IPPrefix?
+    /// `dhcp`: whether the device's IPv4 address comes by DHCP through the bond (RFC 8157 §6.2). Default: true without
+    /// `address`.
+    public var dhcp = true
+    /// `dhcp6`: whether a prefix for the LAN comes by DHCPv6 through the bond. Default: true without `address6` and
+    /// `prefix`.
+    public var dhcp6 = true
     /// `mtu`: bytes of an inner packet, 576…9000, or "auto": the smaller leg's MTU less the outer headers.
     /// Default: "auto".
     public var mtu: TunnelMTU = .automatic

@@ -115,12 +115,7 @@ final class ControlSocket {
     }
 
     /// Packets that the kernel dropped because the receive buffer was full.
-    var drops: UInt64 {
-        var values = [UInt32](repeating: 0, count: 9)
-        var length = socklen_t(values.count * MemoryLayout<UInt32>.size)
-        guard getsockopt(descriptor, SOL_SOCKET, SO_MEMINFO, &values, &length) == 0 else { return 0 }
-        return UInt64(values[8])
-    }
+    var drops: UInt64 { SocketAddress.drops(descriptor) }
 
     func set(_ level: Int32, _ option: Int32, _ value: Int32, _ name: String) throws(SystemError) {
         var value = value
@@ -138,10 +133,12 @@ final class ControlSocket {
     }
 }
 
-/// Socket addresses without a port.
+/// Socket addresses.
 enum SocketAddress {
+    /// - Parameter scope: the device of an IPv6 address that is link-local or multicast
     static func withBytes<R, E>(
-        _ address: IPAddress, _ body: (UnsafePointer<sockaddr>, socklen_t) throws(E) -> R
+        _ address: IPAddress, port: UInt16 = 0, scope: UInt32 = 0,
+        _ body: (UnsafePointer<sockaddr>, socklen_t) throws(E) -> R
     ) throws(E) -> R {
         var storage = sockaddr_storage()
         let size: Int
@@ -150,12 +147,15 @@ enum SocketAddress {
             size = MemoryLayout<sockaddr_in>.size
             var value = sockaddr_in()
             value.sin_family = sa_family_t(AF_INET)
+            value.sin_port = port.bigEndian
             value.sin_addr.s_addr = a.rawValue.bigEndian
             withUnsafeMutableBytes(of: &storage) { $0.storeBytes(of: value, as: sockaddr_in.self) }
         case .v6(let a):
             size = MemoryLayout<sockaddr_in6>.size
             var value = sockaddr_in6()
             value.sin6_family = sa_family_t(AF_INET6)
+            value.sin6_port = port.bigEndian
+            value.sin6_scope_id = scope
             withUnsafeMutableBytes(of: &value.sin6_addr) { $0.copyBytes(from: a.bytes) }
             withUnsafeMutableBytes(of: &storage) { $0.storeBytes(of: value, as: sockaddr_in6.self) }
         }
@@ -167,6 +167,14 @@ enum SocketAddress {
         }
         guard let result else { preconditionFailure("withUnsafePointer always calls its body") }
         return try result.get()
+    }
+
+    /// Datagrams that the kernel dropped because a socket's receive buffer was full.
+    static func drops(_ descriptor: Int32) -> UInt64 {
+        var values = [UInt32](repeating: 0, count: 9)
+        var length = socklen_t(values.count * MemoryLayout<UInt32>.size)
+        guard getsockopt(descriptor, SOL_SOCKET, SO_MEMINFO, &values, &length) == 0 else { return 0 }
+        return UInt64(values[8])
     }
 
     static func address(_ storage: sockaddr_storage) -> IPAddress? {

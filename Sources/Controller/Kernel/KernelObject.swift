@@ -1,4 +1,5 @@
 import Addresses
+import GREBonding
 import NFTables
 import NetlinkKit
 
@@ -7,7 +8,7 @@ enum KernelObject: Hashable, Sendable {
     case link(name: String, LinkSettings)
     /// A setting of a device that is not ours; what was there before comes back at the end.
     case reversePathFilter(link: String, ReversePathFilter)
-    case address(link: String, IPPrefix)
+    case address(link: String, IPPrefix, AddressLifetimes? = nil)
     case route(RouteToDevice)
     case rule(Rule)
     case ruleset(Ruleset)
@@ -30,7 +31,7 @@ enum KernelObject: Hashable, Sendable {
         switch self {
         case .link(let name, _): .link(name)
         case .reversePathFilter(let link, _): .reversePathFilter(link)
-        case .address(let link, let prefix): .address(link, prefix)
+        case .address(let link, let prefix, _): .address(link, prefix)
         case .route(let route): .route(table: route.table, route.destination)
         case .rule(let rule): .rule(rule)
         case .ruleset(let ruleset): .ruleset(ruleset.table.id)
@@ -54,7 +55,14 @@ enum KernelObject: Hashable, Sendable {
     }
 }
 
-/// A route over one device.
+/// How long an address may be used; without any it is for ever.
+struct AddressLifetimes: Hashable, Sendable {
+    /// For new connections.
+    var preferredUntil: Instant
+    var validUntil: Instant
+}
+
+/// A route over one device, or one that ends here.
 struct RouteToDevice: Hashable, Sendable {
     var destination: IPPrefix
     var link: String
@@ -62,6 +70,18 @@ struct RouteToDevice: Hashable, Sendable {
     var table: UInt32
     var `protocol`: RouteProtocol
     var preferredSource: IPAddress?
+    /// `unreachable` has no device.
+    var type = RouteType.unicast
+    /// The metric.
+    var priority: UInt32 = 0
+
+    /// What nothing more specific leads to is answered by ICMP errors. Its metric keeps it apart from routes of others.
+    static func unreachable(_ destination: IPPrefix, protocol: RouteProtocol) -> RouteToDevice {
+        var route = RouteToDevice(destination, link: "", protocol: `protocol`)
+        route.type = .unreachable
+        route.priority = 1 << 30
+        return route
+    }
 
     init(
         _ destination: IPPrefix, link: String, gateway: IPAddress? = nil, table: UInt32 = Route.mainTable,
@@ -76,9 +96,10 @@ struct RouteToDevice: Hashable, Sendable {
     }
 
     func route(_ index: UInt32) -> Route {
-        Route(
-            to: destination, nextHops: [NextHop(gateway: gateway, link: index, isOnLink: gateway != nil)], table: table,
-            protocol: `protocol`, preferredSource: preferredSource)
+        let hops = [NextHop(gateway: gateway, link: index, isOnLink: gateway != nil)]
+        return Route(
+            to: destination, type: type, nextHops: type == .unicast ? hops : [], table: table, protocol: `protocol`,
+            priority: priority, preferredSource: preferredSource)
     }
 }
 

@@ -1,4 +1,5 @@
 import Addresses
+import GREBonding
 import NFTables
 import NetlinkKit
 
@@ -103,10 +104,11 @@ final class KernelState {
             let before = try route.link(.name(name))?.ipv4?[.reversePathFilter]
             formerFilters[name] = before.flatMap(ReversePathFilter.init)
             try route.perform(Link.setReversePathFilter(.name(name), filter))
-        case .address(let link, let prefix):
-            try route.perform(
-                InterfaceAddress(link: index(of: link), address: prefix, flags: prefix.address.family == .v6 ? .noDAD : [])
-                    .replace())
+        case .address(let link, let prefix, let lifetimes):
+            var address = InterfaceAddress(
+                link: index(of: link), address: prefix, flags: prefix.address.family == .v6 ? .noDAD : [])
+            address.setLifetimes(lifetimes)
+            try route.perform(address.replace())
         case .route(let wanted): try route.perform(wanted.route(index(of: wanted.link)).replace())
         case .rule(let rule): try route.perform(rule.add())
         case .ruleset(let ruleset):
@@ -143,7 +145,7 @@ final class KernelState {
                 if let former = formerFilters.removeValue(forKey: name) {
                     try route.perform(Link.setReversePathFilter(.name(name), former))
                 }
-            case .address(let link, let prefix):
+            case .address(let link, let prefix, _):
                 try route.perform(InterfaceAddress(link: index(of: link), address: prefix).delete())
             case .route(let route): try self.route.perform(route.route(index(of: route.link)).delete())
             case .rule(let rule): try route.perform(rule.delete())
@@ -241,6 +243,21 @@ final class KernelState {
             Action(.police(colouring.police), index: numbers.police).replace(),
         ]
         for result in route.perform(requests) { _ = try result.get() }
+    }
+}
+
+extension InterfaceAddress {
+    /// The kernel takes an address with lifetimes away by itself, whether or not this program still runs.
+    fileprivate mutating func setLifetimes(_ lifetimes: AddressLifetimes?) {
+        guard let lifetimes else { return }
+        let now = Clock.now()
+        // A valid lifetime of 0 is refused.
+        preferredLifetime = Self.seconds(lifetimes.preferredUntil, now)
+        validLifetime = max(1, Self.seconds(lifetimes.validUntil, now))
+    }
+
+    private static func seconds(_ until: Instant, _ now: Instant) -> UInt32 {
+        until == .distantFuture ? .max : UInt32(clamping: max(0, (until - now).milliseconds / 1000))
     }
 }
 

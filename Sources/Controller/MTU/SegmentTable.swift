@@ -20,7 +20,7 @@ enum SegmentTable {
     /// - Parameter mtu: bytes of an inner packet
     static func fixed(mtu: UInt32) -> Ruleset {
         ruleset([(.forward, .output), (.forward, .input), (.output, .output), (.input, .input)]) { chain, group in
-            [(version: UInt8(NFProtocol.ipv4), headers: UInt32(40)), (UInt8(NFProtocol.ipv6), 60)].map {
+            [(version: NFProtocol.ipv4, headers: UInt32(40)), (NFProtocol.ipv6, 60)].map {
                 ChainRule(
                     table, chain, group, version($0.version), .tcpSyn,
                     .setMaximumSegment(UInt16(clamping: mtu - min(mtu, $0.headers))))
@@ -28,12 +28,12 @@ enum SegmentTable {
         }
     }
 
-    private enum NFProtocol {
-        static let ipv4 = 2
-        static let ipv6 = 10
+    enum NFProtocol {
+        static let ipv4: UInt8 = 2
+        static let ipv6: UInt8 = 10
     }
 
-    private enum Way {
+    enum Way {
         case input, output
     }
 
@@ -52,7 +52,7 @@ enum SegmentTable {
     }
 
     /// `iifgroup 5300`, `oifgroup 5300`
-    private static func device(_ way: Way) -> Statement {
+    static func device(_ way: Way) -> Statement {
         let key = MetaKey(rawValue: way == .input ? 21 : 22)
         return Statement([
             .meta(Meta(key, .load(to: .first))),
@@ -61,7 +61,7 @@ enum SegmentTable {
     }
 
     /// `meta nfproto …`
-    private static func version(_ number: UInt8) -> Statement {
+    static func version(_ number: UInt8) -> Statement {
         Statement([.meta(Meta(.networkProtocol, .load(to: .first))), .compare(Compare(.first, .equal, [number]))])
     }
 }

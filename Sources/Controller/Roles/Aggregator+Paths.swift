@@ -13,7 +13,9 @@ extension Aggregator {
             return min(known, subscriber.pathMTU)
         }
         watch.set(id, at: Array(bond.legs.values), isNarrow: isNarrow, now: Clock.now())
-        let carriesIPv6 = subscriber.address6 != nil || subscriber.routes.contains { $0.address.family == .v6 }
+        let carriesIPv6 = subscriber.address6 != nil || subscriber.prefix != nil
+            || settings.pools.contains { $0.name == subscriber.pool && !$0.prefixes.isEmpty }
+            || subscriber.routes.contains { $0.address.family == .v6 }
         return switch settings.tunnel.mtu {
         case .bytes(let mtu): mtu
         case .automatic: PathMTU.inner(paths, outer: bond.aggregator.family, carriesIPv6: carriesIPv6)

@@ -4,6 +4,7 @@ import EventLog
 import Formatting
 import GREBonding
 import Glibc
+import Leases
 import Logging
 import NetlinkKit
 
@@ -21,6 +22,7 @@ final class Aggregator: Role {
     /// The keys of the sessions whose packets are put in order.
     private var keys: [UInt32: UInt32] = [:]
     private let started = Clock.now()
+    private(set) var leases: LeaseService?
 
     init(_ settings: AggregationPointConfiguration, _ loop: EventLoop) throws {
         self.settings = settings
@@ -52,7 +54,12 @@ final class Aggregator: Role {
 
     func start() throws {
         common.sweep(settings.kernel)
-        var objects: [KernelObject] = [.ruleset(SegmentTable.byRoute())]
+        let leases = try LeaseService(settings, loop) { [weak self] id in
+            guard let self else { return }
+            self.apply(id, self.point.sessions[id]?.bond)
+        }
+        self.leases = leases
+        var objects: [KernelObject] = [.ruleset(SegmentTable.byRoute()), .ruleset(SourceTable.ruleset())]
         for (family, outer) in outers.sorted(by: { $0.key == .v4 && $1.key == .v6 }) {
             objects += CanonicalDevice.objects(
                 local: outer.canonical, remote: BondNumbers.pool(family), protocol: settings.kernel.routeProtocol)
@@ -61,6 +68,8 @@ final class Aggregator: Role {
         if outers[.v4] != nil {
             objects += try common.state.strictInterfaces().map { .reversePathFilter(link: $0, .loose) }
         }
+        let own = Set(try common.state.route.addresses(.v4).map(\.address.address.address))
+        objects += leases.objects(settings.kernel) { own.contains($0) }
         guard common.state.apply(objects, for: .base) else {
             common.state.clear()
             throw Daemon.Failure(description: "the kernel refused what every bond needs (see above)")
@@ -77,7 +86,7 @@ final class Aggregator: Role {
         if let deadline = point.deadline, deadline <= now { run(point.handle(.timeout, now: now)) }
         if let deadline = common.queue.deadline, deadline <= now { common.queue.expire() }
         readNarrowPaths(now)
-        return [point.deadline, common.queue.deadline, watch.due].compactMap { $0 }.min()
+        return [point.deadline, common.queue.deadline, watch.due, leases?.work(now)].compactMap { $0 }.min()
     }
 
     func stop() {
@@ -130,6 +139,7 @@ final class Aggregator: Role {
 
     func apply(_ id: UInt32, _ bond: Bond?) {
         guard let bond, let outer = outers[bond.aggregator.family], let subscriber = subscribers[bond.client] else {
+            leases?.remove(id)
             common.state.apply([], for: .bond(id))
             numbers.release(id)
             watch.set(id, at: [], isNarrow: false, now: Clock.now())
@@ -156,6 +166,9 @@ final class Aggregator: Role {
         var routes = subscriber.routes
         if let address = subscriber.address { routes.append(IPPrefix(host: .v4(address))) }
         if let address = subscriber.address6 { routes.append(IPPrefix(host: .v6(address))) }
+        if let prefix = subscriber.prefix { routes.append(prefix) }
+        let client = ClientIdentity(bond.client)
+        if let client, let leases { routes += leases.resources(of: client).filter { !routes.contains($0) } }
         for prefix in routes {
             objects.append(
                 .route(
@@ -163,6 +176,10 @@ final class Aggregator: Role {
                         prefix, link: device, protocol: RouteProtocol(rawValue: settings.kernel.routeProtocol))))
         }
         common.state.apply(objects, for: .bond(id))
+        let link = common.state.index(of: device)
+        if let client, link != 0 {
+            leases?.add(ServedBond(session: id, link: link, client: client, group: subscriber.pool ?? "", mtu: mtu))
+        }
         keys[id] = bond.key
         common.queue.set(bond.key, bond.legs.count > 1 ? Resequencer.Settings(settings.resequencer) : .passing)
     }
@@ -232,6 +249,8 @@ final class Aggregator: Role {
                 bond.add("legs", legs)
                 return bond
             })
+        if let leases { object.add("addresses", leases.json) }
+        if let forged = common.counter(SourceTable.counter, in: SourceTable.table) { object.add("forged_sources", forged) }
         object.add("queue", common.queueJSON)
         object.add("discarded", common.discardedJSON)
         object.add("control_drops", sockets.reduce(0) { $0 + $1.drops })

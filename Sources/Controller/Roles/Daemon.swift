@@ -162,6 +162,14 @@ final class Common {
         return object
     }
 
+    /// Packets that a named counter has counted; nil when it cannot be read.
+    func counter(_ name: String, in table: TableName) -> UInt64? {
+        for object in (try? state.tables.objects(in: table, .counter)) ?? [] where object.name == name {
+            if case .counter(let counter) = object.state { return counter.packets }
+        }
+        return nil
+    }
+
     var queueJSON: JSONObject {
         var object = JSONObject()
         object.add("packets", queue.packets)
