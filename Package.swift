@@ -43,6 +43,7 @@ let package = Package(
         .target(
             name: "Configuration", dependencies: ["Addresses", "GREBonding", "CTOML"], swiftSettings: swiftSettings),
         .target(name: "Formatting", swiftSettings: swiftSettings),
+        .target(name: "Observation", dependencies: ["Formatting"], swiftSettings: swiftSettings),
         .target(
             name: "EventLog", dependencies: ["Formatting", .product(name: "Logging", package: "swift-log")],
             swiftSettings: swiftSettings),
@@ -52,13 +53,14 @@ let package = Package(
             name: "Controller",
             dependencies: [
                 "Addresses", "GREBonding", "Leases", "NetlinkKit", "NFTables", "CCares", "CLinux", "CScheduler",
-                "Configuration", "EventLog", "Formatting", .product(name: "Logging", package: "swift-log"),
+                "Configuration", "EventLog", "Formatting", "Observation",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "spillway",
             dependencies: [
-                "CJSON", "CPcap", "Configuration", "Controller", "Decoding", "EventLog", "Formatting", "GREBonding",
+                "CJSON", "CPcap", "Configuration", "Controller", "Decoding", "EventLog", "Formatting", "GREBonding", "Observation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -81,15 +83,19 @@ let package = Package(
             dependencies: ["EventLog", "Formatting", .product(name: "Logging", package: "swift-log")],
             swiftSettings: swiftSettings),
         .testTarget(
+            name: "ObservationTests", dependencies: ["Formatting", "Observation"], swiftSettings: swiftSettings),
+        .testTarget(
             name: "DecodingTests", dependencies: ["Addresses", "Decoding", "Formatting", "GREBonding"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "ControllerTests",
             dependencies: [
                 "Addresses", "Configuration", "Controller", "GREBonding", "Leases", "NFTables", "NetlinkKit",
+                "Observation",
             ],
             swiftSettings: swiftSettings),
-        .testTarget(name: "DocumentationTests", swiftSettings: swiftSettings),
+        .testTarget(
+            name: "DocumentationTests", dependencies: ["GREBonding", "Observation"], swiftSettings: swiftSettings),
     ],
     cxxLanguageStandard: .cxx17
 )

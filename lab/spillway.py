@@ -110,6 +110,8 @@ class Spillway:
         self.file = lab.out / f"{host}.toml"
         self.log_file = lab.out / f"{host}.log"
         self.process: subprocess.Popen | None = None
+        # Variables that it is started with, besides those of the lab.
+        self.environment: dict[str, str] = {}
         pathlib.Path("/run/spillway").mkdir(exist_ok=True)
         self.configure(value)
 
@@ -133,7 +135,8 @@ class Spillway:
     def start(self) -> None:
         log = open(self.log_file, "ab")
         self.process = namespaces.start(
-            self.host, *self.before, binary(), "run", "--config", self.file, stdout=log, stderr=subprocess.STDOUT
+            self.host, *self.before, binary(), "run", "--config", self.file, stdout=log, stderr=subprocess.STDOUT,
+            env=os.environ | self.environment,
         )
         log.close()
         # `ip netns exec` replaces itself by the program, so this is the daemon's own id.

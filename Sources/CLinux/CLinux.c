@@ -3,9 +3,14 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/bpf.h>
@@ -28,6 +33,38 @@ _Static_assert(CLINUX_NEW_NETWORK == CLONE_NEWNET, "CLONE_NEWNET");
 int clinux_unshare(int flags) { return unshare(flags); }
 
 int clinux_setns(int descriptor, int type) { return setns(descriptor, type); }
+
+int clinux_spawn(const char *path, char *const environment[], pid_t *process) {
+    char *const arguments[] = {(char *)path, NULL};
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_t files;
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawn_file_actions_init(&files);
+    int error = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+    if (!error) error = posix_spawn_file_actions_adddup2(&files, 2, 1);
+    if (!error) error = posix_spawn_file_actions_addclosefrom_np(&files, 3);
+    if (!error) error = posix_spawn(process, path, &files, &attributes, arguments, environment);
+    posix_spawn_file_actions_destroy(&files);
+    posix_spawnattr_destroy(&attributes);
+    if (error) {
+        errno = error;
+        return -1;
+    }
+    int descriptor = (int)syscall(SYS_pidfd_open, *process, 0);
+    if (descriptor < 0) {
+        error = errno;
+        kill(-*process, SIGKILL);
+        waitpid(*process, NULL, 0);
+        errno = error;
+    }
+    return descriptor;
+}
 
 int clinux_receive_many(int descriptor, void *buffer, size_t slot, unsigned int count, int *lengths) {
     struct mmsghdr messages[64];

@@ -33,9 +33,14 @@ public struct Log: Sendable {
         _ fields: @autoclosure () -> KeyValuePairs<String, any CustomStringConvertible> = [:]
     ) {
         guard logger.logLevel <= level else { return }
+        write(level, reason, message(), fields().map { ($0.key, $0.value.description) })
+    }
+
+    /// The same with fields that are known at run time only.
+    public func write(_ level: Logger.Level, _ reason: EventReason, _ message: String, _ fields: [(String, String)]) {
+        guard logger.logLevel <= level else { return }
         var metadata: Logger.Metadata = ["reason": .string(reason.name)]
-        for (key, value) in fields() { metadata[key] = .string(value.description) }
-        let text = message()
-        logger.log(level: level, "\(text)", metadata: metadata)
+        for (key, value) in fields { metadata[key] = .string(value) }
+        logger.log(level: level, "\(message)", metadata: metadata)
     }
 }

@@ -21,7 +21,7 @@ struct CheckCommand: ParsableCommand {
     func run() throws {
         do throws(ConfigurationError) {
             let configuration = try file.load(checkingInterfaces: !anyInterface)
-            print(json ? report(configuration.role, []) : "\(file.path): no problems (\(configuration.role))")
+            print(json ? report(configuration.roleName, []) : "\(file.path): no problems (\(configuration.roleName))")
         } catch {
             if json {
                 print(report(nil, error.problems))
@@ -48,15 +48,5 @@ struct CheckCommand: ParsableCommand {
                 return member
             })
         return object.description
-    }
-}
-
-extension Configuration {
-    /// As the settings name it.
-    var role: String {
-        switch self {
-        case .homeGateway: "hg"
-        case .aggregationPoint: "haap"
-        }
     }
 }

@@ -29,11 +29,14 @@ struct DaemonOption: ParsableArguments {
 
     /// The daemon's answer; throws when there is none.
     func ask(_ request: Request) throws -> String {
-        guard let answer = StatusClient.ask(request, socket: socket) else {
-            StandardError.write("\(socket): no daemon answers here")
-            throw ExitCode.failure
-        }
+        guard let answer = StatusClient.ask(request, socket: socket) else { throw noDaemon() }
         return answer
+    }
+
+    /// Says that nobody is there.
+    func noDaemon() -> ExitCode {
+        StandardError.write("\(socket): no daemon answers here")
+        return .failure
     }
 
     /// Has something done; throws when the daemon refuses.

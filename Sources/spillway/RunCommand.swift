@@ -29,7 +29,7 @@ struct RunCommand: ParsableCommand {
         do throws(Daemon.Failure) {
             try Daemon.run(settings)
         } catch {
-            Log("run")(.critical, "cannot-run", "\(error)", ["role": settings.role])
+            Log("run")(.critical, "cannot-run", "\(error)", ["role": settings.roleName])
             throw ExitCode.failure
         }
     }

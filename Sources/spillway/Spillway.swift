@@ -9,7 +9,7 @@ struct Spillway: ParsableCommand {
         abstract: "Bonds a DSL and an LTE access into one, as a home gateway or as an aggregation point.",
         version: version,
         subcommands: [
-            RunCommand.self, CheckCommand.self, StatusCommand.self, DiagCommand.self, DrainCommand.self,
+            RunCommand.self, CheckCommand.self, StatusCommand.self, MonitorCommand.self, DiagCommand.self, DrainCommand.self,
             DecodeCommand.self,
         ])
 

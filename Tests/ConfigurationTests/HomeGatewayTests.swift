@@ -22,6 +22,7 @@ import Testing
         #expect(c.kernel.canonical(.v4).local.description == "192.0.0.8")
         #expect(c.kernel.canonical(.v6).remote.description == "fd53:7069:6c6c:7761:79::9")
         #expect(c.control.socket == "/run/spillway/control.sock")
+        #expect(c.hooks.command == nil && c.hooks.timeout == .seconds(10))
         #expect(c.log.level == .info && c.log.format == .text)
     }
 
@@ -74,6 +75,9 @@ import Testing
             canonical6 = ["fd00::1", "fd00::2"]
             [control]
             socket = "/tmp/s"
+            [hooks]
+            command = "/bin/hook"
+            timeout = "300 s"
             [log]
             level = "debug"
             format = "json"
@@ -98,6 +102,7 @@ import Testing
         #expect(c.kernel.markMask == 0xFF0000 && c.kernel.table == 1000 && c.kernel.rulePriority == 100)
         #expect(c.kernel.routeProtocol == 200 && c.kernel.queue == 65520 && c.kernel.queues == 16)
         #expect(c.kernel.canonical.remote == IPAddress("10.0.0.2") && c.kernel.canonical6.local == IPAddress("fd00::1"))
+        #expect(c.hooks.command == "/bin/hook" && c.hooks.timeout == .seconds(300))
         #expect(c.control.socket == "/tmp/s" && c.log.level == .debug && c.log.format == .json)
     }
 
@@ -157,6 +162,9 @@ import Testing
         ("kernel.canonical = [\"192.0.2.1\", \"192.0.2.2\"]", 2, "haap: 192.0.2.1 is one of the canonical addresses"),
         ("control.socket = \"run/s\"", 3, "control.socket: expected an absolute path"),
         ("control.socket = \"/\(String(repeating: "x", count: 107))\"", 3, "control.socket: 108 bytes is out"),
+        ("hooks.command = \"hook\"", 3, "hooks.command: expected an absolute path, found \"hook\""),
+        ("hooks.command = \"/hook\\u0000\"", 3, "hooks.command: expected an absolute path"),
+        ("hooks.timeout = 301", 3, "hooks.timeout: 301 s is out of range: 1…300 s"),
         ("log.level = \"verbose\"", 3, "log.level: expected \"trace\" or "),
         ("log.format = true", 3, "log.format: expected \"text\" or \"json\", found true or false"),
     ] as [(String, Int, String)])

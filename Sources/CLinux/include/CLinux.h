@@ -36,6 +36,11 @@ enum { CLINUX_NEW_NETWORK = 0x40000000 };
 int clinux_unshare(int flags);
 int clinux_setns(int descriptor, int type);
 
+// Starts a program in a process group of its own, with no arguments, this environment and no descriptors but 0
+// (/dev/null), 1 and 2 (both this process's 2), all signals as a fresh process has them. Returns a descriptor that
+// becomes readable when it has ended and sets `process`; or -1 (errno).
+int clinux_spawn(const char *path, char *const environment[], pid_t *process);
+
 // Receives up to 64 datagrams without waiting, the i-th to buffer + i * slot, and sets lengths[i]: -1 when the datagram
 // was longer than its slot or did not come from the kernel. Returns how many came, or -1 (errno).
 int clinux_receive_many(int descriptor, void *buffer, size_t slot, unsigned int count, int *lengths);

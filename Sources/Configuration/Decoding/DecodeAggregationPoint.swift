@@ -23,6 +23,7 @@ struct AggregationPointDecoder {
         result.control = table.control()
         result.state = table.state()
         result.dhcp = table.leaseServer(addresses: addresses)
+        result.hooks = table.hooks()
         result.log = table.log()
         result.limits = limits()
         let filterLists = FilterListDecoder(table, context: context)

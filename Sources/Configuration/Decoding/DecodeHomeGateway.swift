@@ -26,9 +26,9 @@ struct HomeGatewayDecoder {
         let tunnel = tunnel()
         checkLegs(dsl: dsl, lte: lte)
         checkInterfaces(tunnel: tunnel)
-        let shared = (
-            table.resequencer(), table.colour(), table.kernel(), table.control(), table.state(), table.log()
-        )
+        let shared = (table.resequencer(), table.colour(), table.kernel(), table.control(), table.log())
+        let state = table.state()
+        let hooks = table.hooks()
         checkCanonical(shared.2, haap: haap)
 
         guard let haap, let cin, let dsl, let lte else { return nil }
@@ -37,7 +37,9 @@ struct HomeGatewayDecoder {
         result.lan = lan.map(\.value)
         result.dialect = dialect
         result.tunnel = tunnel
-        (result.resequencer, result.colour, result.kernel, result.control, result.state, result.log) = shared
+        result.hooks = hooks
+        result.state = state
+        (result.resequencer, result.colour, result.kernel, result.control, result.log) = shared
         return result
     }
 

@@ -48,6 +48,22 @@ extension TableReader {
         } ?? ControlConfiguration()
     }
 
+    /// `[hooks]`
+    func hooks() -> HooksConfiguration {
+        section("hooks") { table in
+            var result = HooksConfiguration()
+            if let path = table.value("command", String.self, expected: "a path") {
+                if path.utf8.starts(with: "/".utf8), !path.utf8.contains(0) {
+                    result.command = path
+                } else {
+                    table.report("command", "expected an absolute path, found \"\(path)\"")
+                }
+            }
+            if let time = table.duration("timeout", in: 1...300, unit: .seconds) { result.timeout = time }
+            return result
+        } ?? HooksConfiguration()
+    }
+
     /// `[log]`
     func log() -> LogConfiguration {
         section("log") { table in

@@ -17,6 +17,7 @@ public struct AggregationPointConfiguration: Hashable, Sendable {
     public var kernel = KernelConfiguration()
     public var control = ControlConfiguration()
     public var state = StateConfiguration()
+    public var hooks = HooksConfiguration()
     public var log = LogConfiguration()
     /// `[defaults]`: rates of subscribers that have none of their own.
     public var defaults = SubscriberRates()

@@ -16,4 +16,19 @@ public enum Configuration: Hashable, Sendable {
         case .aggregationPoint(let c): c.control
         }
     }
+
+    public var hooks: HooksConfiguration {
+        switch self {
+        case .homeGateway(let c): c.hooks
+        case .aggregationPoint(let c): c.hooks
+        }
+    }
+
+    /// As the settings name it.
+    public var roleName: String {
+        switch self {
+        case .homeGateway: "hg"
+        case .aggregationPoint: "haap"
+        }
+    }
 }

@@ -24,6 +24,7 @@ public struct HomeGatewayConfiguration: Hashable, Sendable {
     public var kernel = KernelConfiguration()
     public var control = ControlConfiguration()
     public var state = StateConfiguration()
+    public var hooks = HooksConfiguration()
     public var log = LogConfiguration()
 
     public init(haap: AggregationPointAddress, cin: ClientIdentificationName, dsl: LegConfiguration, lte: LegConfiguration) {

@@ -99,6 +99,16 @@ public struct ControlConfiguration: Hashable, Sendable {
     public init() {}
 }
 
+/// What is started when something happens (`[hooks]`).
+public struct HooksConfiguration: Hashable, Sendable {
+    /// `command`: absolute path of a program, started without arguments for each event. Default: none.
+    public var command: String?
+    /// `timeout`: how long it may take, 1…300 s. Default: 10 s.
+    public var timeout: Milliseconds = .seconds(10)
+
+    public init() {}
+}
+
 /// What is logged and how (`[log]`).
 public struct LogConfiguration: Hashable, Sendable {
     /// `level`: the least severe level that is written. Default: "info".

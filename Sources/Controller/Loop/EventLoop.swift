@@ -76,6 +76,7 @@ final class EventLoop {
     /// Runs until ``stop()``. After each round of events `work` does what is due and says when it wants to be called
     /// next; nil: only when something happens.
     func run(_ work: () -> Instant?) throws(SystemError) {
+        running = true
         var events = [epoll_event](repeating: epoll_event(), count: 64)
         while running {
             arm(work())

@@ -7,6 +7,7 @@ import Glibc
 import Leases
 import Logging
 import NetlinkKit
+import Observation
 
 /// The aggregation point: answers gateways, and gives each bond its objects in the kernel.
 final class Aggregator: Role {
@@ -21,6 +22,8 @@ final class Aggregator: Role {
     var watch = PathWatch()
     /// The keys of the sessions whose packets are put in order.
     private var keys: [UInt32: UInt32] = [:]
+    /// Of each bond, for what is said of it when it is gone.
+    private var described: [UInt32: (client: ClientIdentificationName, device: String)] = [:]
     private let started = Clock.now()
     private(set) var leases: LeaseService?
 
@@ -121,13 +124,28 @@ final class Aggregator: Role {
                 guard let traffic = traffic(of: id) else { continue }
                 answers.append(.traffic(sessionID: id, TrafficSample(traffic)))
             case .event(let id, let event):
-                common.log(event, id.map { "\($0)" } ?? "-", { $0.defaultLabel })
+                publish(event, id)
                 if case .bondUp(let id) = event, let items = filterList(of: id) {
                     answers.append(.setFilterList(sessionID: id, items))
                 }
             }
         }
         for answer in answers { run(point.handle(answer, now: Clock.now())) }
+    }
+
+    private func publish(_ event: SessionEvent, _ id: UInt32?) {
+        guard let id else { return common.publish(event, \.statusName, [:]) }
+        let session = point.sessions[id]
+        let bond = described[id]
+        var address: IPAddress?
+        if case .legDown(let leg, _) = event { address = session?.bond?.legs[leg] }
+        common.publish(
+            event, \.statusName,
+            [
+                .address: address?.description ?? "", .device: bond?.device ?? "",
+                .bond: (session?.client ?? bond?.client)?.description ?? "", .session: id,
+            ])
+        if case .bondDown = event { described[id] = nil }
     }
 
     /// What the session's gateway is to leave out of its bond (RFC 8157 §5.6.2).
@@ -181,6 +199,7 @@ final class Aggregator: Role {
             leases?.add(ServedBond(session: id, link: link, client: client, group: subscriber.pool ?? "", mtu: mtu))
         }
         keys[id] = bond.key
+        described[id] = (bond.client, device)
         common.queue.set(bond.key, bond.legs.count > 1 ? Resequencer.Settings(settings.resequencer) : .passing)
     }
 
@@ -209,7 +228,13 @@ final class Aggregator: Role {
             run(point.handle(.drain, now: Clock.now()))
             return Answer.done(unless: nil)
         case .diagnose: return Answer.done(unless: "a diagnostic begins at the gateway")
+        case .monitor: return Answer.done(unless: "not a question")
         }
+    }
+
+    /// "12 bonds", "3 bonds, draining"
+    var summary: String {
+        "\(point.sessions.count) bond\(point.sessions.count == 1 ? "" : "s")\(point.isDraining ? ", draining" : "")"
     }
 
     private func status() -> String {
@@ -244,7 +269,7 @@ final class Aggregator: Role {
                     let address = session.gatewayAddresses[leg]
                     state.add("state", address == nil ? "down" : "up")
                     if let address { state.add("address", address.description) }
-                    legs.add(leg == .primary ? "dsl" : "lte", state)
+                    legs.add(leg.statusName, state)
                 }
                 bond.add("legs", legs)
                 return bond
@@ -254,6 +279,7 @@ final class Aggregator: Role {
         object.add("queue", common.queueJSON)
         object.add("discarded", common.discardedJSON)
         object.add("control_drops", sockets.reduce(0) { $0 + $1.drops })
+        common.addEvents(to: &object)
         return object.description
     }
 }

@@ -8,6 +8,7 @@ import Glibc
 import Logging
 import NFTables
 import NetlinkKit
+import Observation
 
 /// Runs one role until it is told to end.
 public enum Daemon {
@@ -24,19 +25,20 @@ public enum Daemon {
                 case .homeGateway(let settings): try HomeGateway(settings, loop)
                 case .aggregationPoint(let settings): try Aggregator(settings, loop)
                 }
-            let server = try StatusServer(path: configuration.control.socket, loop: loop) { line in
-                Request(line).map(role.answer) ?? Answer.done(unless: "not understood: \(line)")
-            }
+            let observers = try Observers(configuration, role, loop)
             try loop.takeSignals([SIGTERM, SIGINT, SIGHUP]) { number in
-                if number == SIGHUP { return }
+                if number == SIGHUP { return observers.reload() }
                 loop.stop()
             }
             // Nothing of a peer's has been read so far.
             try Privileges.keep(Capability.allCases)
+            observers.beginning()
             try role.start()
-            try loop.run { role.work() }
+            observers.ready()
+            try loop.run { [role.work(), observers.work()].compactMap { $0 }.min() }
+            observers.ending()
             role.stop()
-            server.close()
+            try observers.finish()
         } catch {
             throw Failure(description: "\(error)")
         }
@@ -45,6 +47,7 @@ public enum Daemon {
 
 /// What the loop needs of a role.
 protocol Role: AnyObject {
+    var common: Common { get }
     func start() throws
     /// Does what is due; when it wants to be called next.
     func work() -> Instant?
@@ -52,18 +55,24 @@ protocol Role: AnyObject {
     func stop()
     /// One JSON object for what came by the control socket.
     func answer(_ request: Request) -> String
+    /// The state in a few words.
+    var summary: String { get }
 }
 
 /// Parts that both roles have.
 final class Common {
     let log = Log("session")
     let kernelLog = Log("kernel")
+    let events: EventStream
     let state: KernelState
     let queue: RecombinationQueue
     private(set) var discarded: [String: UInt64] = [:]
+    /// Adds to the status what the observers know.
+    var addObservers: (inout JSONObject) -> Void = { _ in }
 
     /// - Parameter schedules: bonds will have one queue before both legs
     init(_ kernel: KernelConfiguration, _ loop: EventLoop, schedules: Bool) throws {
+        events = EventStream(log)
         let log = Log("kernel")
         state = try KernelState { log(.error, "kernel-refused", $0) }
         if schedules {
@@ -75,7 +84,7 @@ final class Common {
 
     func count(_ reason: String) {
         discarded[reason, default: 0] &+= 1
-        log(.info, "discarded", "a control message was not acted on", ["why": reason])
+        events.publish(Event(.discarded, [.why: reason]))
     }
 
     var discardedJSON: JSONObject {
@@ -97,31 +106,14 @@ final class Common {
         }
     }
 
-    func log(_ event: SessionEvent, _ who: String, _ label: (LegID) -> String) {
-        switch event {
-        case .setupRequested(let leg, let attempt):
-            log(.info, "setup-requested", "setup requested", ["bond": who, "leg": label(leg), "attempt": attempt])
-        case .setupDenied(let leg, let code):
-            log(.warning, "setup-denied", "\(code)", ["bond": who, "leg": label(leg), "code": code.rawValue])
-        case .legUp(let leg, let address):
-            log(.notice, "leg-up", "leg is up", ["bond": who, "leg": label(leg), "address": address])
-        case .legDown(let leg, let reason):
-            log(.warning, "leg-down", "leg is down", ["bond": who, "leg": label(leg), "why": reason.rawValue])
-        case .bondUp(let id): log(.notice, "bond-up", "bond is up", ["bond": who, "session": id])
-        case .bondDown(let id, let reason):
-            log(.warning, "bond-down", "bond has ended", ["bond": who, "session": id, "why": "\(reason)"])
-        case .roundTrip(let leg, let time):
-            log(.debug, "round-trip", "measured", ["bond": who, "leg": label(leg), "us": time.nanoseconds / 1000])
-        case .notifyAbandoned(let leg):
-            log(.warning, "notify-abandoned", "never acknowledged", ["bond": who, "leg": label(leg)])
-        case .verificationStarted(let id):
-            log(.info, "verification", "asks whether the bond lives", ["bond": who, "session": id])
-        case .discarded(let reason): count(reason.rawValue)
-        case .setupUnanswered, .filterListRefused, .filterListPackageRejected, .filterListNotSendable:
-            log(.warning, "session", "\(event)", ["bond": who])
-        case .helloState, .primaryOnly, .diagnostic, .prefixAssignedToHost, .filterListTaken, .drained:
-            log(.info, "session", "\(event)", ["bond": who])
-        }
+    /// - Parameter more: what the role knows besides
+    func publish(
+        _ event: SessionEvent, _ label: (LegID) -> String, _ more: KeyValuePairs<EventField, any CustomStringConvertible>
+    ) {
+        if case .discarded(let reason) = event { return count(reason.rawValue) }
+        var event = Event(event, label)
+        for (name, value) in more where event[name] == nil && !value.description.isEmpty { event.add(name, value) }
+        events.publish(event)
     }
 
     /// Ours from a run that did not end in an orderly way.
@@ -169,6 +161,15 @@ final class Common {
         }
         return nil
     }
+
+    /// What happened last, the newest first, and what became of it.
+    func addEvents(to object: inout JSONObject) {
+        let last = events.recent.suffix(Self.statusEvents).reversed().map { $0.event.json(time: $0.time) }
+        object.addRaw("events", "[\(last.joined(separator: ","))]")
+        addObservers(&object)
+    }
+
+    private static let statusEvents = 8
 
     var queueJSON: JSONObject {
         var object = JSONObject()

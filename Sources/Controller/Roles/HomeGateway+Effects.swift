@@ -6,6 +6,7 @@ import Glibc
 import Logging
 import NFTables
 import NetlinkKit
+import Observation
 
 // What the session asks for: messages, kernel objects, a line in the log.
 extension HomeGateway {
@@ -25,13 +26,35 @@ extension HomeGateway {
                 filterList = items
                 common.log(.info, "filter-list", "filter list of the aggregator", ["items": items.count])
             case .event(let event):
-                common.log(event, settings.cin.description, label)
+                publish(event)
                 note(event)
                 if case .bondUp = event { isNew = true }
             }
         }
         if isNew, let prefix = settings.tunnel.prefix.flatMap(AssignedIPv6Prefix.init) {
             run(session.handle(.prefixAssigned(prefix), now: Clock.now()))
+        }
+    }
+
+    private func publish(_ event: SessionEvent) {
+        let device = settings.tunnel.name.description
+        let cin = settings.cin.description
+        switch event {
+        case .legUp(let id, _), .legDown(let id, _):
+            let interface = legs.first { $0.id == id }?.settings.interface.description ?? ""
+            let address = wans[id]?.address?.description ?? ""
+            let peer = session.bond?.aggregator ?? session.aggregators.first
+            common.publish(
+                event, label,
+                [
+                    .interface: interface, .address: address, .aggregator: peer?.description ?? "", .device: device,
+                    .bond: cin, .session: session.bond?.sessionID.description ?? "",
+                ])
+        case .bondUp:
+            common.publish(
+                event, label,
+                [.device: device, .aggregator: session.bond?.aggregator.description ?? "", .bond: cin])
+        default: common.publish(event, label, [.device: device, .bond: cin])
         }
     }
 

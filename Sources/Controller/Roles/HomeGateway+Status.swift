@@ -15,7 +15,14 @@ extension HomeGateway {
             endDiagnostic(Clock.now())
             return Answer.done(unless: nil)
         case .drain: return Answer.done(unless: "only an aggregation point can be drained")
+        case .monitor: return Answer.done(unless: "not a question")
         }
+    }
+
+    /// "bond on dsl and lte", "no bond"
+    var summary: String {
+        let up = legs.filter { session.bond?.legs[$0.id] != nil }.map(\.label)
+        return up.isEmpty ? "no bond" : "bond on \(up.joined(separator: " and "))"
     }
 
     private func status() -> String {
@@ -50,6 +57,7 @@ extension HomeGateway {
         object.add("queue", common.queueJSON)
         object.add("discarded", common.discardedJSON)
         object.add("control_drops", sockets.values.reduce(0) { $0 + $1.drops })
+        common.addEvents(to: &object)
         return object.description
     }
 

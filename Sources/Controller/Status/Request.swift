@@ -10,6 +10,8 @@ public enum Request: Hashable, Sendable {
     case diagnose(Diagnostic?, Duration)
     /// `drain` (RFC 8157 §5.5)
     case drain
+    /// `monitor`, `monitor all`: events from now on; with `all` those that are frequent, too.
+    case monitor(all: Bool)
 
     /// 1…3600 s.
     static let diagnosticLimit = 3600
@@ -19,6 +21,8 @@ public enum Request: Hashable, Sendable {
         switch (words.first, words.count) {
         case ("status", 1): self = .status
         case ("drain", 1): self = .drain
+        case ("monitor", 1): self = .monitor(all: false)
+        case ("monitor", 2) where words[1] == "all": self = .monitor(all: true)
         case ("diagnose", 2) where words[1] == "end": self = .diagnose(nil, .zero)
         case ("diagnose", 3):
             guard let kind = Diagnostic.allCases.first(where: { $0.name == words[1] }), let seconds = Int(words[2]),
@@ -33,6 +37,7 @@ public enum Request: Hashable, Sendable {
         switch self {
         case .status: "status"
         case .drain: "drain"
+        case .monitor(let all): all ? "monitor all" : "monitor"
         case .diagnose(nil, _): "diagnose end"
         case .diagnose(let kind?, let duration): "diagnose \(kind.name) \(duration.milliseconds / 1000)"
         }
@@ -69,4 +74,9 @@ extension JSONObject {
         add("sent_packets", traffic.sent.packets)
         add("sent_bytes", traffic.sent.bytes)
     }
+}
+
+extension LegID {
+    /// "dsl", "lte"
+    var statusName: String { self == .primary ? "dsl" : "lte" }
 }

@@ -1,20 +1,42 @@
 import CCares  // It declares timeval, too; which module the compiler takes it from differs by build.
 import CLinux
+import GREBonding
 import Glibc
+import Observation
 
-/// Answers questions on a Unix socket: one line comes in, one JSON object goes out, the connection ends. Everything is
-/// non-blocking and bounded, so that no client can hold up the loop.
+/// Answers questions on a Unix socket: one line comes in, one JSON object goes out, the connection ends; or events go
+/// out until the client has enough of them. Everything is bounded, and no client can hold up the loop.
 final class StatusServer {
+    /// What a client gets.
+    enum Reply {
+        case text(String)
+        /// What happens from now on; with `all` what is frequent, too.
+        case events(all: Bool)
+    }
+
+    /// A client of the event stream.
+    private struct Follower {
+        var connection: Connection
+        var all: Bool
+        var backlog = EventBacklog(limit: StatusServer.backlogLimit)
+    }
+
     private let descriptor: Int32
     private let path: String
     private let loop: EventLoop
-    private var clients: [Int32: [UInt8]] = [:]
-    private let answer: (String) -> String
+    private var clients: [Int32: (connection: Connection, request: [UInt8])] = [:]
+    private var followers: [Int32: Follower] = [:]
+    private let answer: (String) -> Reply
 
     private static let clientLimit = 32
+    private static let followerLimit = 16
     private static let requestLimit = 256
+    /// Bytes that a reader of events may leave untaken, besides the socket's own buffer.
+    static let backlogLimit = 1 << 16
+    /// A client that neither asks nor takes its answer for so long is sent away.
+    private static let patience = Duration.seconds(30)
 
-    init(path: String, loop: EventLoop, answer: @escaping (String) -> String) throws(SystemError) {
+    init(path: String, loop: EventLoop, answer: @escaping (String) -> Reply) throws(SystemError) {
         self.path = path
         self.loop = loop
         self.answer = answer
@@ -46,65 +68,81 @@ final class StatusServer {
     }
 
     func close() {
-        for client in Array(clients.keys) { end(client) }
+        for client in clients.values { client.connection.close() }
+        for follower in followers.values { follower.connection.close() }
         loop.unwatch(descriptor)
         Glibc.close(descriptor)
         unlink(path)
+    }
+
+    /// Sends clients away that do nothing; when it wants to be called next.
+    func work() -> Instant? {
+        let now = Clock.now()
+        for client in clients.values where client.connection.movedAt + Self.patience <= now {
+            client.connection.close()
+        }
+        return clients.values.map { $0.connection.movedAt + Self.patience }.min()
+    }
+
+    /// Clients of the event stream.
+    var followerCount: Int { followers.count }
+
+    func publish(_ event: Event, _ line: @autoclosure () -> String) {
+        guard !followers.isEmpty else { return }
+        let line = line()
+        for id in Array(followers.keys) {
+            guard var follower = followers[id], follower.all || !event.kind.isFrequent else { continue }
+            let lines = follower.backlog.admit(line, pending: follower.connection.pending)
+            followers[id] = follower
+            for line in lines { follower.connection.write(line + "\n") }
+        }
     }
 
     private func accept() {
         while true {
             let client = Glibc.accept(descriptor, nil, nil)
             if client < 0 { return }
-            _ = fcntl(client, F_SETFL, O_NONBLOCK)
-            _ = fcntl(client, F_SETFD, FD_CLOEXEC)
             guard clients.count < Self.clientLimit else {
                 Glibc.close(client)
                 continue
             }
-            clients[client] = []
             do throws(SystemError) {
-                try loop.watch(client) { [weak self] in self?.read(client) }
+                let connection = try Connection(client, loop) { [weak self] in self?.take($0, $1) }
+                clients[client] = (connection, [])
+                connection.onClose = { [weak self] in
+                    self?.clients[$0.descriptor] = nil
+                    self?.followers[$0.descriptor] = nil
+                }
             } catch {
-                end(client)
+                return
             }
         }
     }
 
-    private func read(_ client: Int32) {
-        var buffer = [UInt8](repeating: 0, count: Self.requestLimit)
-        let count = recv(client, &buffer, buffer.count, 0)
-        if count < 0, errno == EAGAIN { return }
-        guard count > 0, var request = clients[client] else { return end(client) }
-        request += buffer.prefix(count)
+    private func take(_ connection: Connection, _ bytes: ArraySlice<UInt8>) {
+        // What a follower says has no meaning.
+        guard var request = clients[connection.descriptor]?.request else { return }
+        request += bytes
         guard let newline = request.firstIndex(of: 0x0A) else {
-            if request.count >= Self.requestLimit { return end(client) }
-            clients[client] = request
+            if request.count >= Self.requestLimit { return connection.close() }
+            clients[connection.descriptor]?.request = request
             return
         }
-        send(answer(String(decoding: request[..<newline], as: UTF8.self)) + "\n", to: client)
-        end(client)
-    }
-
-    /// What a client does not take within the socket's buffer is not sent: it asked for it and should read.
-    private func send(_ text: String, to client: Int32) {
-        var size: Int32 = 4 << 20
-        setsockopt(client, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
-        let bytes = Array(text.utf8)
-        var sent = 0
-        while sent < bytes.count {
-            let count = bytes[sent...].withUnsafeBytes {
-                Glibc.send(client, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+        switch answer(String(decoding: request[..<newline], as: UTF8.self)) {
+        case .text(let text):
+            // Its end of the connection may be closed already: what it asked for is sent all the same.
+            connection.isPaused = true
+            connection.write(text + "\n")
+            connection.endsWhenSent = true
+        case .events(let all):
+            guard followers.count < Self.followerLimit else { return connection.close() }
+            clients[connection.descriptor] = nil
+            followers[connection.descriptor] = Follower(connection: connection, all: all)
+            connection.onSent = { [weak self] in
+                guard let line = self?.followers[$0.descriptor]?.backlog.caughtUp() else { return }
+                $0.write(line + "\n")
             }
-            if count <= 0 { return }
-            sent += count
         }
-    }
-
-    private func end(_ client: Int32) {
-        guard clients.removeValue(forKey: client) != nil else { return }
-        loop.unwatch(client)
-        Glibc.close(client)
     }
 }
 
@@ -112,31 +150,62 @@ final class StatusServer {
 public enum StatusClient {
     /// The daemon's answer to one request; nil when there is no daemon at this socket.
     public static func ask(_ request: Request, socket path: String) -> String? {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { return nil }
+        guard let descriptor = connect(request, path) else { return nil }
         defer { close(descriptor) }
         var limit = timeval(tv_sec: 10, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        var answer: [UInt8] = []
+        receive(from: descriptor) {
+            answer += $0
+            return true
+        }
+        guard answer.last == 0x0A else { return nil }
+        return String(decoding: answer.dropLast(), as: UTF8.self)
+    }
+
+    /// Gives each line that comes to `take` until it returns false or the daemon ends; false: there is no daemon.
+    public static func follow(_ request: Request, socket path: String, _ take: (String) -> Bool) -> Bool {
+        guard let descriptor = connect(request, path) else { return false }
+        defer { close(descriptor) }
+        var rest: [UInt8] = []
+        receive(from: descriptor) { bytes in
+            rest += bytes
+            while let end = rest.firstIndex(of: 0x0A) {
+                let line = String(decoding: rest[..<end], as: UTF8.self)
+                rest.removeSubrange(...end)
+                if !take(line) { return false }
+            }
+            return true
+        }
+        return true
+    }
+
+    private static func receive(from descriptor: Int32, _ take: (ArraySlice<UInt8>) -> Bool) {
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = recv(descriptor, &buffer, buffer.count, 0)
+            if count < 0, errno == EINTR { continue }
+            if count <= 0 || !take(buffer[..<count]) { return }
+        }
+    }
+
+    /// A connection on which the request has been sent.
+    private static func connect(_ request: Request, _ path: String) -> Int32? {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return nil }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix($0.count - 1)) }
         let connected = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
         let line = Array((request.line + "\n").utf8)
         guard connected == 0, send(descriptor, line, line.count, Int32(MSG_NOSIGNAL)) == line.count else {
+            close(descriptor)
             return nil
         }
-        var answer: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let count = recv(descriptor, &buffer, buffer.count, 0)
-            if count <= 0 { break }
-            answer += buffer.prefix(count)
-        }
-        guard answer.last == 0x0A else { return nil }
-        return String(decoding: answer.dropLast(), as: UTF8.self)
+        return descriptor
     }
 }

@@ -51,6 +51,17 @@ public enum BondDownReason: Hashable, Sendable {
     /// The same subscriber set up a new one.
     case replaced
     case stopped
+
+    /// The same in every version.
+    public var name: String {
+        switch self {
+        case .allLegsLost: "all_legs_lost"
+        case .tornDown: "torn_down"
+        case .idleTimeout: "idle_timeout"
+        case .replaced: "replaced"
+        case .stopped: "stopped"
+        }
+    }
 }
 
 /// Why a control message was not acted on. The raw values are stable: they are names of counters.
