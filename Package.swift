@@ -90,8 +90,8 @@ let package = Package(
         .testTarget(
             name: "ControllerTests",
             dependencies: [
-                "Addresses", "Configuration", "Controller", "GREBonding", "Leases", "NFTables", "NetlinkKit",
-                "Observation",
+                "Addresses", "CScheduler", "Configuration", "Controller", "GREBonding", "Leases", "NFTables",
+                "NetlinkKit", "Observation",
             ],
             swiftSettings: swiftSettings),
         .testTarget(

@@ -11,11 +11,13 @@
 #include "../Sources/CScheduler/include/CScheduler.h"
 
 typedef uint64_t u64;
+typedef int64_t s64;
 typedef uint32_t u32;
 
 static void *(*const map_lookup)(void *map, const void *key) = (void *)BPF_FUNC_map_lookup_elem;
 static u64 (*const clock_ns)(void) = (void *)BPF_FUNC_ktime_get_ns;
 static u32 (*const flow_hash)(struct __sk_buff *skb) = (void *)BPF_FUNC_get_hash_recalc;
+static void (*const set_hash_invalid)(struct __sk_buff *skb) = (void *)BPF_FUNC_set_hash_invalid;
 static long (*const set_congestion_experienced)(struct __sk_buff *skb) = (void *)BPF_FUNC_skb_ecn_set_ce;
 
 // The loader puts the maps' descriptors where these numbers are.
@@ -38,22 +40,30 @@ static inline u64 spaced(u64 interval, u64 count) {
 }
 
 // Whether a flow has to hear that it is too fast.
-static inline int congested(const struct scheduler_plan *plan, struct scheduler_state *state, u64 now, u64 wait) {
+static inline int congested(const struct scheduler_plan *plan, struct scheduler_queue *queue, u64 now, u64 wait) {
     if (wait < plan->target) {
-        state->above_since = 0;
+        queue->above_since = 0;
         return 0;
     }
-    if (!state->above_since) {
-        state->above_since = now;
+    if (!queue->above_since) {
+        queue->above_since = now;
         return 0;
     }
-    if (now - state->above_since < plan->interval || now < state->next_drop) return 0;
+    if (now - queue->above_since < plan->interval || now < queue->next_drop) return 0;
     // A queue that comes back soon after it was cut goes on where that ended.
-    u64 since = now - state->next_drop;
-    if (since > plan->interval * 8) state->drops_in_a_row = 0;
-    state->drops_in_a_row++;
-    state->next_drop = now + spaced(plan->interval, state->drops_in_a_row);
+    u64 since = now - queue->next_drop;
+    if (since > plan->interval * 8) queue->drops_in_a_row = 0;
+    queue->drops_in_a_row++;
+    queue->next_drop = now + spaced(plan->interval, queue->drops_in_a_row);
     return 1;
+}
+
+// How far the first leg is ahead of its share of the bytes; what pinned and sparse packets put aside is made up for.
+static inline s64 balanced(s64 balance, int leg, u64 bytes, u64 share) {
+    s64 limit = (s64)1 << 33;
+    balance += leg ? -(s64)(bytes * share) : (s64)(bytes * (65536 - share));
+    if (balance > limit) return limit;
+    return balance < -limit ? -limit : balance;
 }
 
 __attribute__((section("scheduler"), used)) int schedule(struct __sk_buff *skb) {
@@ -68,14 +78,20 @@ __attribute__((section("scheduler"), used)) int schedule(struct __sk_buff *skb) 
     u64 length = skb->len + (segments - 1) * 52;
     u64 size0 = length + segments * plan->overhead[0], size1 = length + segments * plan->overhead[1];
     u32 asked = skb->mark & plan->mask;
+    int single = plan->legs != 3;
+    // Where flows keep to a leg, each leg has a queue of its own.
+    int keeps = !single && plan->flow_share;
+    // The hash of a connection of this host changes when it retransmits; that of its packets does not.
+    if (keeps) set_hash_invalid(skb);
     u32 hash = flow_hash(skb);
     u32 flow = hash % SCHEDULER_FLOWS;
+    int own_leg = keeps ? (hash >> 16) >= plan->flow_share : plan->legs == 2;
+    struct scheduler_queue *queue = &state->queue[keeps && own_leg];
     int leg;
     u64 at;
 
     u64 earliest0 = max(now, less(state->free[0], plan->burst[0]));
     u64 earliest1 = max(now, less(state->free[1], plan->burst[1]));
-    int single = plan->legs != 3;
 
     if (!single && asked && (asked == plan->mark[0] || asked == plan->mark[1])) {
         // The administrator's policy has chosen.
@@ -90,17 +106,17 @@ __attribute__((section("scheduler"), used)) int schedule(struct __sk_buff *skb) 
     if (own <= now && all <= now && state->flows[flow].last <= now) {
         state->sparse_free = all + time_on(plan->sparse_total_cost, length);
         state->sparse++;
-        leg = plan->legs == 2;
+        leg = own_leg;
         at = now;
         goto chosen;
     }
     if (state->flows[flow].free > now + 200000000) state->flows[flow].free = now + 200000000;
-    earliest0 = max(earliest0, state->last);
-    earliest1 = max(earliest1, state->last);
-    if (single)
-        leg = plan->legs == 2;
-    else if (plan->hash_share)
-        leg = (hash >> 16) >= plan->hash_share;
+    earliest0 = max(earliest0, queue->last);
+    earliest1 = max(earliest1, queue->last);
+    if (single || keeps)
+        leg = own_leg;
+    else if (plan->packet_share)
+        leg = state->balance > 0;
     else
         leg = earliest0 > earliest1 && earliest0 - now > plan->patience;
     at = leg ? earliest1 : earliest0;
@@ -109,7 +125,7 @@ __attribute__((section("scheduler"), used)) int schedule(struct __sk_buff *skb) 
         state->dropped++;
         return TC_ACT_SHOT;
     }
-    if (congested(plan, state, now, wait)) {
+    if (congested(plan, queue, now, wait)) {
         if (set_congestion_experienced(skb)) {
             state->marked++;
         } else {
@@ -118,10 +134,11 @@ __attribute__((section("scheduler"), used)) int schedule(struct __sk_buff *skb) 
         }
     }
     if (wait > state->longest) state->longest = wait;
-    state->last = at;
+    queue->last = at;
     state->flows[flow].last = at;
 
 chosen:
+    if (plan->packet_share) state->balance = balanced(state->balance, leg, leg ? size1 : size0, plan->packet_share);
     if (leg) {
         state->free[1] = max(state->free[1], at) + time_on(plan->cost[1], size1);
         state->packets[1] += segments;

@@ -47,6 +47,9 @@ import Testing
             [defaults]
             dsl_upstream = "1 Mbit/s"
             lte_downstream = "20 Mbit/s"
+            lte_limit = "15 Mbit/s"
+            dsl_weight = 2
+            lte_weight = 1
             [[subscriber]]
             cin = "one"
             address = "100.64.0.1"
@@ -54,6 +57,9 @@ import Testing
             routes = ["198.51.100.0/28", "2001:db8:2::/48"]
             dsl_downstream = "50 Mbit/s"
             lte_downstream = "100 Mbit/s"
+            dsl_limit = "40 Mbit/s"
+            dsl_weight = 1
+            lte_weight = 7
             [[subscriber]]
             cin = "two"
             service = "none"
@@ -77,6 +83,8 @@ import Testing
         #expect(s.address6 == IPv6Address("2001:db8:1::1") && s.routes.count == 2)
         #expect(s.rates.dslUpstream == BitRate("1 Mbit/s") && s.rates.dslDownstream == BitRate("50 Mbit/s"))
         #expect(s.rates.lteDownstream == BitRate("100 Mbit/s"))
+        #expect(s.rates.dslLimit == BitRate("40 Mbit/s") && s.rates.lteLimit == BitRate("15 Mbit/s"))
+        #expect(c.subscribers.map(\.rates.weights) == [(1, 7), (2, 1), (2, 1)].map { LegWeights(dsl: $0, lte: $1) })
         #expect(c.subscribers.map(\.service) == [.bonding, .suspended, .lte])
     }
 
@@ -141,6 +149,10 @@ import Testing
         ("state.directory = \"var\"", 3, "state.directory: expected an absolute path, found \"var\""),
         ("subscriber = [{cin = 'a', service = 'dsl'}]", 3,
          "subscriber.service: expected \"bonding\" or \"lte\" or \"none\", found \"dsl\""),
+        ("subscriber = [{cin = 'a', lte_limit = 5}]", 3, "subscriber.lte_limit: 5 bit/s is out of range"),
+        ("subscriber = [{cin = 'a', lte_weight = 5}]", 3, "subscriber.lte_weight: a weight of one leg needs one of the ot"),
+        ("defaults.dsl_weight = 1", 3, "defaults.dsl_weight: a weight of one leg needs one of the other"),
+        ("colour.distribution = \"per-flow\"", 3, "colour.distribution: \"per-flow\" takes overflow = \"queue\""),
         ("defaults.dsl_upstream = \"fast\"", 3, "defaults.dsl_upstream: expected a rate"),
         ("subscribers_file = \"none.toml\"", 3, "subscribers_file: none.toml: no such file"),
     ] as [(String, Int, String)])

@@ -41,6 +41,8 @@ import Testing
             dns = ["192.0.2.53", "2001:db8::53"]
             upstream = "10 Mbit/s"
             downstream = 50000000
+            limit = "9 Mbit/s"
+            weight = 1
             link_overhead = -12
             enabled = false
             setup_attributes = [{ type = 53, value = "00000003" }, { type = 31, value = "00000064" }]
@@ -48,6 +50,7 @@ import Testing
             interface = "lte0"
             gateway = "fe80::1"
             setup_attributes = [{ value = "0aFf", type = 255 }]
+            weight = 1000
             dns = "198.51.100.53"
             [tunnel]
             name = "bond"
@@ -64,6 +67,8 @@ import Testing
             [colour]
             cir_share = 90
             burst = 10
+            overflow = "queue"
+            distribution = "per-flow"
             [kernel]
             mark_mask = 0x00ff0000
             table = 1000
@@ -99,11 +104,17 @@ import Testing
         #expect(c.resequencer.buffer == 64 && c.resequencer.timer == .fixed(Milliseconds(80)))
         #expect(c.resequencer.overflowHold == Milliseconds(500))
         #expect(c.colour.cirShare == 90 && c.colour.burst == Milliseconds(10))
+        #expect(c.colour.overflow == .queue && c.colour.distribution == .perFlow)
+        #expect(c.dsl.limit == BitRate("9 Mbit/s") && c.dsl.weight == 1 && c.lte.limit == nil && c.lte.weight == 1000)
         #expect(c.kernel.markMask == 0xFF0000 && c.kernel.table == 1000 && c.kernel.rulePriority == 100)
         #expect(c.kernel.routeProtocol == 200 && c.kernel.queue == 65520 && c.kernel.queues == 16)
         #expect(c.kernel.canonical.remote == IPAddress("10.0.0.2") && c.kernel.canonical6.local == IPAddress("fd00::1"))
         #expect(c.hooks.command == "/bin/hook" && c.hooks.timeout == .seconds(300))
         #expect(c.control.socket == "/tmp/s" && c.log.level == .debug && c.log.format == .json)
+    }
+
+    @Test func weightsComeInPairs() {
+        #expect(problems(gateway(dsl: "weight = 2")) == ["a.toml:3: dsl: a weight of one leg needs one of the other"])
     }
 
     /// One bad line at a time: its line number, the start of its reason.
@@ -147,6 +158,10 @@ import Testing
         ("resequencer.timer = -9223372036854775808", 3, "resequencer.timer: -9223372036854775808 ms is out"),
         ("resequencer.overflow_hold = \"1.5 min\"", 3, "resequencer.overflow_hold: 1.5 min is out of range"),
         ("colour.cir_share = 49", 3, "colour.cir_share: 49 % is out of range: 50…100 %"),
+        ("colour.distribution = \"even\"", 3,
+         "colour.distribution: expected \"overflow\" or \"weighted\" or \"per-flow\", found \"even\""),
+        ("colour.distribution = \"per-flow\"", 3, "colour.distribution: \"per-flow\" takes overflow = \"queue\""),
+        ("colour.distribution = \"weighted\"", 3, "colour.distribution: \"weighted\" takes overflow = \"queue\""),
         ("colour.burst = 1.5", 3, "colour.burst: expected a time such as"),
         ("kernel.mark_mask = 0x80000000", 3, "kernel.mark_mask: 0x80000000 is not at least two adjacent bits"),
         ("kernel.mark_mask = 0xa0", 3, "kernel.mark_mask: 0xa0 is not at least two adjacent bits"),
@@ -191,6 +206,9 @@ import Testing
         ("upstream = -5", "dsl.upstream: -5 bit/s is out of range"),
         ("downstream = \"101 Gbit/s\"", "dsl.downstream: 101 Gbit/s is out of range"),
         ("downstream = 2.5", "dsl.downstream: expected a rate such as"),
+        ("limit = 999", "dsl.limit: 999 bit/s is out of range: 1 kbit/s…100 Gbit/s"),
+        ("weight = 0", "dsl.weight: 0 is out of range: 1…1000"),
+        ("weight = 1001", "dsl.weight: 1001 is out of range: 1…1000"),
         ("link_overhead = 257", "dsl.link_overhead: 257 bytes is out of range: -64…256 bytes"),
         ("enabled = \"yes\"", "dsl.enabled: expected true or false, found a string"),
         ("setup_attributes = 1", "dsl.setup_attributes: expected an array of tables ([[dsl.setup_attributes]]), foun"),

@@ -22,18 +22,26 @@ struct scheduler_plan {
     uint32_t overhead[SCHEDULER_LEGS];
     // Bit n: leg n may be used.
     uint32_t legs;
-    // Per flow instead of per packet: share of flows for the first leg, of 65536; 0: per packet.
-    uint32_t hash_share;
-    uint32_t reserved;
+    // The first leg's share, of 65536, where both are used: of flows, which then keep to their leg, or of bytes. 0 for
+    // both: the leg that is free first.
+    uint32_t flow_share, packet_share;
+};
+
+// What waits its turn, in one order.
+struct scheduler_queue {
+    // When the last packet of it leaves.
+    uint64_t last;
+    uint64_t above_since, next_drop, drops_in_a_row;
 };
 
 // What the program keeps for one bond. Counters only grow.
 struct scheduler_state {
     uint64_t free[SCHEDULER_LEGS];
-    // When the last packet that waited its turn leaves.
-    uint64_t last;
+    // One for both legs; where flows keep to a leg, one for each.
+    struct scheduler_queue queue[SCHEDULER_LEGS];
     uint64_t sparse_free;
-    uint64_t above_since, next_drop, drops_in_a_row;
+    // Bytes × 65536 that the first leg is ahead of its share.
+    int64_t balance;
     uint64_t packets[SCHEDULER_LEGS], bytes[SCHEDULER_LEGS];
     uint64_t sparse, marked, dropped, overflowed;
     // The longest wait, ns; the daemon may set it to 0.

@@ -85,6 +85,8 @@ struct HomeGatewayDecoder {
             let dns = servers(table)
             let upstream = table.rate("upstream")
             let downstream = table.rate("downstream")
+            let limit = table.rate("limit")
+            let weight = table.weight("weight")
             let overhead = table.integer("link_overhead", in: -64...256, unit: "bytes")
             let isEnabled = table.boolean("enabled")
             let setupAttributes = table.setupAttributes("setup_attributes")
@@ -106,6 +108,8 @@ struct HomeGatewayDecoder {
             leg.dns = dns
             leg.upstream = upstream
             leg.downstream = downstream
+            leg.limit = limit
+            leg.weight = weight
             if let overhead { leg.linkOverhead = Int(overhead) }
             if let isEnabled { leg.isEnabled = isEnabled }
             leg.setupAttributes = setupAttributes
@@ -190,6 +194,9 @@ struct HomeGatewayDecoder {
         guard let dsl, let lte else { return }
         if !dsl.isEnabled && !lte.isEnabled {
             table.report("dsl", "neither [dsl] nor [lte] is enabled: there is nothing to bond")
+        }
+        if (dsl.weight == nil) != (lte.weight == nil) {
+            table.report(dsl.weight == nil ? "lte" : "dsl", "a weight of one leg needs one of the other")
         }
         if let gateway = dsl.gateway, gateway == lte.gateway, !gateway.isLinkLocal {
             table.report("lte", "gateway \(gateway) is that of [dsl] too: the legs need different next hops")

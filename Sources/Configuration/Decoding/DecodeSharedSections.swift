@@ -27,6 +27,12 @@ extension TableReader {
             if let share = table.integer("cir_share", in: 50...100, unit: "%") { result.cirShare = Int(share) }
             if let burst = table.duration("burst", in: 1...1000, unit: .milliseconds) { result.burst = burst }
             if let overflow = table.choice("overflow", Overflow.self) { result.overflow = overflow }
+            if let distribution = table.choice("distribution", LegDistribution.self) {
+                result.distribution = distribution
+                if distribution != .overflow, result.overflow != .queue {
+                    table.report("distribution", "\"\(distribution.rawValue)\" takes overflow = \"queue\"")
+                }
+            }
             return result
         } ?? ColourConfiguration()
     }

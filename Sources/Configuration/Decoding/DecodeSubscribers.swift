@@ -35,6 +35,14 @@ final class SubscriberDecoder {
         result.dslUpstream = table.rate("dsl_upstream")
         result.dslDownstream = table.rate("dsl_downstream")
         result.lteDownstream = table.rate("lte_downstream")
+        result.dslLimit = table.rate("dsl_limit")
+        result.lteLimit = table.rate("lte_limit")
+        let (dsl, lte) = (table.weight("dsl_weight"), table.weight("lte_weight"))
+        if let dsl, let lte {
+            result.weights = LegWeights(dsl: dsl, lte: lte)
+        } else if dsl != nil || lte != nil {
+            table.report(dsl == nil ? "lte_weight" : "dsl_weight", "a weight of one leg needs one of the other")
+        }
         return result
     }
 

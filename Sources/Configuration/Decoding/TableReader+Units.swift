@@ -31,6 +31,9 @@ extension TableReader {
         return value
     }
 
+    /// 1…1000.
+    func weight(_ key: String) -> UInt32? { integer(key, in: 1...1000).map { UInt32($0) } }
+
     /// The unit of a duration's key: what a bare integer counts, and what the range is shown in.
     enum DurationUnit: UInt64 {
         case milliseconds = 1

@@ -93,7 +93,7 @@ public struct TunnelPoolConfiguration: Hashable, Sendable {
     public init() {}
 }
 
-/// Rates of one subscriber's lines, 1 kbit/s…100 Gbit/s each.
+/// Rates of one subscriber's lines, 1 kbit/s…100 Gbit/s each, and how they are shared.
 public struct SubscriberRates: Hashable, Sendable {
     /// `dsl_upstream`: Configured DSL Upstream Bandwidth (RFC 8157 §5.2.10). Default: unknown.
     public var dslUpstream: BitRate?
@@ -101,6 +101,12 @@ public struct SubscriberRates: Hashable, Sendable {
     public var dslDownstream: BitRate?
     /// `lte_downstream`: where LTE traffic to the gateway is shaped. Default: not shaped.
     public var lteDownstream: BitRate?
+    /// `dsl_limit`, `lte_limit`: what the bond may send on the line at most. Default: no limit.
+    public var dslLimit: BitRate?
+    public var lteLimit: BitRate?
+    /// `dsl_weight`, `lte_weight`: the lines' shares of what the bond sends, 1…1000 each; both or neither. Default: the
+    /// rates downstream.
+    public var weights: LegWeights?
 
     public init() {}
 
@@ -110,7 +116,21 @@ public struct SubscriberRates: Hashable, Sendable {
         result.dslUpstream = dslUpstream ?? other.dslUpstream
         result.dslDownstream = dslDownstream ?? other.dslDownstream
         result.lteDownstream = lteDownstream ?? other.lteDownstream
+        result.dslLimit = dslLimit ?? other.dslLimit
+        result.lteLimit = lteLimit ?? other.lteLimit
+        result.weights = weights ?? other.weights
         return result
+    }
+}
+
+/// Shares of the two legs, 1…1000 each; only their ratio counts.
+public struct LegWeights: Hashable, Sendable {
+    public var dsl: UInt32
+    public var lte: UInt32
+
+    public init(dsl: UInt32, lte: UInt32) {
+        self.dsl = dsl
+        self.lte = lte
     }
 }
 

@@ -51,6 +51,10 @@ public struct LegConfiguration: Hashable, Sendable {
     public var upstream: BitRate?
     /// `downstream`: the link's rate from the network, 1 kbit/s…100 Gbit/s. Default: unknown.
     public var downstream: BitRate?
+    /// `limit`: what the bond may send on the link at most, 1 kbit/s…100 Gbit/s. Default: no limit.
+    public var limit: BitRate?
+    /// `weight`: the leg's share of what the bond sends, 1…1000; both legs have one or neither. Default: `upstream`.
+    public var weight: UInt32?
     /// `link_overhead`: bytes that the link adds to each IP packet where its rate is counted, -64…256. Default: 14
     /// (Ethernet without its check sequence). Negative where the modem's rate counts less than the packet.
     public var linkOverhead: Int = 14

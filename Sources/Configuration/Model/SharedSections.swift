@@ -28,6 +28,8 @@ public struct ColourConfiguration: Hashable, Sendable {
     public var burst = Milliseconds(4)
     /// `overflow`: what decides that a packet goes to LTE. Default: "police".
     public var overflow = Overflow.police
+    /// `distribution`: how what this end sends is shared between the legs. Default: "overflow".
+    public var distribution = LegDistribution.overflow
 
     public init() {}
 
@@ -40,6 +42,16 @@ public struct ColourConfiguration: Hashable, Sendable {
 
     /// CBS + EBS in bytes: `burst` at `cir`, at least twice `mtu`.
     public func burstBytes(cir: BitRate, mtu: UInt32) -> UInt64 { max(cir.bytes(in: burst), UInt64(mtu) * 2) }
+}
+
+/// How what one end sends is shared between two legs that are up. The raw values are those of the settings.
+public enum LegDistribution: String, Hashable, Sendable, CaseIterable {
+    /// Packet by packet; LTE takes what overflows (RFC 8157 §4.3).
+    case overflow
+    /// Packet by packet, in proportion to weights.
+    case weighted
+    /// Each flow keeps to one leg; flows are shared in proportion to weights.
+    case perFlow = "per-flow"
 }
 
 /// What decides that a packet goes to LTE.

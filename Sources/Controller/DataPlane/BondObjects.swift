@@ -1,4 +1,5 @@
 import Addresses
+import Configuration
 import GREBonding
 import NFTables
 import NetlinkKit
@@ -17,6 +18,8 @@ struct BondObjects {
     var sendTo: [LegID: IPAddress]
     var sendFrom: [LegID: IPAddress]
     var colouring: Colouring
+    /// Whether packets carry sequence numbers.
+    var numbersPackets = true
 
     func objects(_ bond: Bond) -> [KernelObject] {
         var objects: [KernelObject] = [
@@ -46,7 +49,7 @@ struct BondObjects {
     private func kind(_ key: UInt32) -> LinkKind {
         // Sequence numbers go out but are not enforced by the device: it would drop what the slower leg brings.
         let input = GREOptions(key: key)
-        let output = GREOptions(key: key, sequence: true)
+        let output = GREOptions(key: key, sequence: numbersPackets)
         switch (outer.canonical, canonicalRemote) {
         case (.v6(let local), .v6(let remote)):
             return .ip6gre(IPv6GRETunnel(local: local, remote: remote, input: input, output: output))
@@ -64,8 +67,10 @@ enum Overhead {
     /// GRE with key and sequence number, RFC 2890 §2.
     static let gre: UInt32 = 12
 
-    /// Outer IP and GRE headers in bytes.
-    static func outer(_ family: IPFamily) -> UInt32 { (family == .v4 ? 20 : 40) + gre }
+    /// Outer IP and GRE headers in bytes, the latter with or without a sequence number.
+    static func outer(_ family: IPFamily, numbered: Bool = true) -> UInt32 {
+        (family == .v4 ? 20 : 40) + gre - (numbered ? 0 : 4)
+    }
 }
 
 extension Colouring {
@@ -76,7 +81,7 @@ extension Colouring {
     ///   - overhead: bytes that each inner packet grows by on the first leg
     init(
         _ distribution: Bond.Distribution, table: OuterTable, rate: UInt64, burst: UInt32, overhead: Int,
-        secondaryRate: UInt64 = 0, secondaryOverhead: Int = 0, queues: Bool = false
+        secondaryRate: UInt64 = 0, secondaryOverhead: Int = 0, queues: Bool = false, policy: LegPolicy? = nil
     ) {
         let legs: [LegID] =
             switch distribution {
@@ -91,5 +96,11 @@ extension Colouring {
         self.queues = queues
         self.secondaryRate = secondaryRate
         self.secondaryOverhead = UInt16(clamping: secondaryOverhead)
+        guard let policy else { return }
+        limits = [LegID.primary, .secondary].map { policy.limits[$0]?.bytesPerSecond ?? 0 }
+        sharing = policy.sharing
     }
+
+    /// Stands for the first leg's rate where neither it nor a limit is known.
+    static let unknownRate = BitRate(bitsPerSecond: 10_000_000_000)
 }

@@ -129,7 +129,12 @@ struct OuterTable {
         let enqueue: Statement =
             queues.count == 1
             ? .queue(queues, flags: .bypass) : .queue(hashing: [saddr], over: queues, flags: .bypass)
-        var rules = [rule(chain, .set(daddr, to: value(canonical)), .notrack)]
+        var rules = [
+            rule(chain, .set(daddr, to: value(canonical)), .notrack),
+            rule(
+                chain, .match(.greHeader.masked(.integer(0x1000_0000)), .equal(.integer(0))), .accept,
+                comment: "without a number there is no order"),
+        ]
         if leg.id == legs.map(\.id).min() {
             rules.append(rule(chain, .match([saddr], inSet: overflowing.name), .counter, enqueue))
         } else {

@@ -144,10 +144,14 @@ struct Colouring: Hashable, Sendable {
     var marks: [UInt32] = [0, 0]
     var secondaryRate: UInt64 = 0
     var secondaryOverhead: UInt16 = 0
+    /// What each leg may carry at most, in bytes a second; 0: no limit.
+    var limits: [UInt64] = [0, 0]
+    var sharing = Sharing.overflow
 
-    var police: Police {
-        Police(rate: max(rate, 1), burst: burst, overhead: overhead, conform: .pipe, exceed: .continue)
+    /// How two legs share; the numbers are the first one's share of 65536, 1…65535.
+    enum Sharing: Hashable, Sendable {
+        case overflow
+        case packets(UInt32)
+        case flows(UInt32)
     }
-
-    func marking(_ mark: UInt32) -> SkbEdit { SkbEdit(mark: .init(mark, mask: mask), verdict: .pass) }
 }

@@ -15,8 +15,8 @@ final class KernelState {
     let tables: NFTablesClient
     private var applied: [Owner: [KernelObject]] = [:]
     private var indexes: [String: UInt32] = [:]
-    /// What the actions of a coloured device are numbered: police, first and second marking.
-    private var actions: [String: (police: UInt32, first: UInt32, second: UInt32)] = [:]
+    /// What the actions of a coloured device are numbered, in the order of ``Colouring/actions``.
+    private var actions: [String: [UInt32]] = [:]
     private var formerFilters: [String: ReversePathFilter] = [:]
     private let report: (String) -> Void
     private var scheduler: SchedulerProgram?
@@ -193,23 +193,21 @@ final class KernelState {
         let index = index(of: link)
         try route.perform(Qdisc.clsact(link: index).add())
         if colouring.queues { return try schedule(index, colouring) }
-        let lists = [
-            [Action(.police(colouring.police)), Action(.skbedit(colouring.marking(colouring.primary)))],
-            [Action(.skbedit(colouring.marking(colouring.secondary)))],
-        ]
-        for (i, list) in lists.enumerated() {
+        for (i, list) in colouring.actions.enumerated() {
             try route.perform(
                 Filter(
-                    link: index, parent: .egress, priority: UInt16(i + 1), handle: 1, .matchall, actions: list
+                    link: index, parent: .egress, priority: UInt16(i + 1), handle: 1, .matchall,
+                    actions: list.map { Action($0) }
                 ).add())
         }
         // The kernel numbers the actions; by these numbers they are replaced while packets flow.
         let present = try route.filters(link: index, parent: .egress).sorted { $0.filter.priority < $1.filter.priority }
         let numbers = present.flatMap { $0.actions.map(\.action.index) }
-        guard numbers.count == 3 else {
-            throw .malformed(Operation("read", "filters of \(link)"), "\(numbers.count) actions instead of 3")
+        let count = colouring.actions.joined().count
+        guard numbers.count == count else {
+            throw .malformed(Operation("read", "filters of \(link)"), "\(numbers.count) actions instead of \(count)")
         }
-        actions[link] = (numbers[0], numbers[1], numbers[2])
+        actions[link] = numbers
     }
 
     /// Puts the bond's plan into effect.
@@ -237,11 +235,8 @@ final class KernelState {
     private func recolour(_ link: String, _ colouring: Colouring) throws(KernelError) {
         if colouring.queues { return try plan(index(of: link), colouring) }
         guard let numbers = actions[link] else { return try colour(link, colouring) }
-        let requests = [
-            Action(.skbedit(colouring.marking(colouring.primary)), index: numbers.first).replace(),
-            Action(.skbedit(colouring.marking(colouring.secondary)), index: numbers.second).replace(),
-            Action(.police(colouring.police), index: numbers.police).replace(),
-        ]
+        // Marks before what lets packets come to them.
+        let requests = zip(colouring.actions.joined(), numbers).reversed().map { Action($0, index: $1).replace() }
         for result in route.perform(requests) { _ = try result.get() }
     }
 }

@@ -167,19 +167,19 @@ final class Aggregator: Role {
         let number = numbers.take(id)
         let device = "\(settings.tunnel.prefix)\(number)"
         let mtu = mtu(of: bond, id, subscriber)
-        let rate = BitRate(kilobitsPerSecond: UInt64(bond.committedInformationRate))
-        let cir = settings.colour.cir(of: rate)
-        let known = bond.committedInformationRate > 0
+        let policy = LegPolicy(settings.colour, subscriber.rates)
+        let known = policy.committed(bond.committedInformationRate, settings.colour)
+        let cir = known ?? Colouring.unknownRate
+        let overhead = Int(Overhead.outer(outer.family, numbered: policy.numbersPackets)) + 14
         var objects = BondObjects(
             outer: outer, device: device, canonicalRemote: BondNumbers.address(number, outer.family), mtu: mtu,
             alias: "spillway bond of \(bond.client)", receiveFrom: bond.legs, sendTo: bond.legs, sendFrom: [:],
             colouring: Colouring(
-                known ? bond.distribution : bond.distribution.first, table: outer,
-                rate: known ? cir.bytesPerSecond : 1_250_000_000,
-                burst: UInt32(clamping: settings.colour.burstBytes(cir: cir, mtu: mtu)),
-                overhead: Int(Overhead.outer(outer.family)) + 14,
-                secondaryRate: subscriber.rates.lteDownstream?.bytesPerSecond ?? 0,
-                secondaryOverhead: Int(Overhead.outer(outer.family)) + 14, queues: settings.colour.overflow == .queue)
+                policy.distribution(bond.distribution, isRateKnown: known != nil), table: outer,
+                rate: cir.bytesPerSecond, burst: UInt32(clamping: settings.colour.burstBytes(cir: cir, mtu: mtu)),
+                overhead: overhead, secondaryRate: subscriber.rates.lteDownstream?.bytesPerSecond ?? 0,
+                secondaryOverhead: overhead, queues: settings.colour.overflow == .queue, policy: policy),
+            numbersPackets: policy.numbersPackets
         ).objects(bond)
         var routes = subscriber.routes
         if let address = subscriber.address { routes.append(IPPrefix(host: .v4(address))) }
@@ -251,7 +251,9 @@ final class Aggregator: Role {
                 bond.add("session_id", session.id)
                 bond.add("client", session.client.description)
                 if let now = session.bond {
-                    bond.add("distribution", now.distribution.name { $0.defaultLabel })
+                    let policy = LegPolicy(settings.colour, subscribers[session.client]?.rates ?? settings.defaults)
+                    bond.add("distribution", now.distribution.name({ $0.defaultLabel }, policy))
+                    policy.write(to: &bond)
                     bond.add("cir_kbit", now.committedInformationRate)
                     bond.add("hello_state", session.helloState.rawValue)
                     bond.add("primary_only", session.primaryOnly)

@@ -25,22 +25,22 @@ struct GatewayBond {
 
     func objects(_ bond: Bond) -> [KernelObject] {
         let mtu = self.mtu
-        let rate = BitRate(kilobitsPerSecond: UInt64(bond.committedInformationRate))
-        let cir = settings.colour.cir(of: rate)
-        let known = bond.committedInformationRate > 0
+        let policy = LegPolicy(settings)
+        let known = policy.committed(bond.committedInformationRate, settings.colour)
+        let cir = known ?? Colouring.unknownRate
+        let header = Int(Overhead.outer(outer.family, numbered: policy.numbersPackets))
         let objects = BondObjects(
             outer: outer, device: device, canonicalRemote: settings.kernel.canonical(outer.family).remote, mtu: mtu,
             alias: "spillway bond with \(bond.aggregator)",
             receiveFrom: bond.legs.mapValues { _ in bond.aggregator },
             sendTo: bond.legs.mapValues { _ in bond.aggregator }, sendFrom: bond.legs,
             colouring: Colouring(
-                // Without a rate nothing can overflow: the first leg takes all.
-                known ? bond.distribution : bond.distribution.first, table: outer,
-                rate: known ? cir.bytesPerSecond : 1_250_000_000,
-                burst: UInt32(clamping: settings.colour.burstBytes(cir: cir, mtu: mtu)),
-                overhead: Int(Overhead.outer(outer.family)) + settings.dsl.linkOverhead,
+                policy.distribution(bond.distribution, isRateKnown: known != nil), table: outer,
+                rate: cir.bytesPerSecond, burst: UInt32(clamping: settings.colour.burstBytes(cir: cir, mtu: mtu)),
+                overhead: header + settings.dsl.linkOverhead,
                 secondaryRate: settings.lte.upstream?.bytesPerSecond ?? 0,
-                secondaryOverhead: Int(Overhead.outer(outer.family)) + settings.lte.linkOverhead, queues: settings.colour.overflow == .queue)
+                secondaryOverhead: header + settings.lte.linkOverhead, queues: settings.colour.overflow == .queue,
+                policy: policy), numbersPackets: policy.numbersPackets
         ).objects(bond)
         return objects
             + [

@@ -36,7 +36,8 @@ extension HomeGateway {
         if let now = session.bond {
             bond.add("session_id", now.sessionID)
             bond.add("aggregator", now.aggregator.description)
-            bond.add("distribution", now.distribution.name(label))
+            bond.add("distribution", now.distribution.name(label, LegPolicy(settings)))
+            LegPolicy(settings).write(to: &bond)
             bond.add("cir_kbit", now.committedInformationRate)
             bond.add("device", settings.tunnel.name.description)
             bond.add("mtu", GatewayBond(settings: settings, outer: outer, paths: paths).mtu)
@@ -87,11 +88,14 @@ extension HomeGateway {
 }
 
 extension Bond.Distribution {
-    /// "overflow dsl>lte", "only dsl"
-    func name(_ label: (LegID) -> String) -> String {
+    /// "overflow dsl>lte", "only dsl", "per-flow dsl+lte"
+    func name(_ label: (LegID) -> String, _ policy: LegPolicy) -> String {
         switch self {
         case .only(let leg): "only \(label(leg))"
-        case .overflow(let first, let second): "overflow \(label(first))>\(label(second))"
+        case .overflow(let first, let second) where policy.distribution == .overflow:
+            "overflow \(label(first))>\(label(second))"
+        case .overflow(let first, let second):
+            "\(policy.distribution.rawValue) \(label(first))+\(label(second))"
         }
     }
 }

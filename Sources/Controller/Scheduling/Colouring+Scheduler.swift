@@ -16,8 +16,8 @@ extension Colouring {
     /// The same as a plan for the program.
     var plan: scheduler_plan {
         var plan = scheduler_plan()
-        let first = Self.cost(rate)
-        let second = Self.cost(secondaryRate / 100 * Queue.secondaryShare)
+        let first = Self.cost(atMost(limits[0], rate))
+        let second = Self.cost(atMost(limits[1], secondaryRate / 100 * Queue.secondaryShare))
         plan.cost = (first, second)
         plan.burst = (UInt64(burst) &* first >> 16, UInt64(burst) &* (second == 0 ? first : second) >> 16)
         let sparse = min(max(rate / 8, Queue.sparseRate.lowerBound), Queue.sparseRate.upperBound)
@@ -31,9 +31,18 @@ extension Colouring {
         plan.mask = mask
         plan.overhead = (UInt32(overhead), UInt32(secondaryOverhead))
         // A leg that adds less than a twentieth costs more by the time its packets take than it brings.
-        plan.legs = legs == 3 && secondaryRate > 0 && secondaryRate < rate / 20 ? 1 : legs
+        let isSlow = sharing == .overflow && secondaryRate > 0 && secondaryRate < rate / 20
+        plan.legs = legs == 3 && isSlow ? 1 : legs
+        switch sharing {
+        case .overflow: break
+        case .packets(let share): plan.packet_share = share
+        case .flows(let share): plan.flow_share = share
+        }
         return plan
     }
+
+    /// The smaller of two rates of which 0 is none.
+    private func atMost(_ limit: UInt64, _ rate: UInt64) -> UInt64 { limit == 0 || rate == 0 ? limit | rate : min(limit, rate) }
 
     /// Nanoseconds a byte, times 65536; 0 for no limit. More than 70 bytes a second.
     private static func cost(_ rate: UInt64) -> UInt64 {

@@ -1,0 +1,47 @@
+"""No leg of a bond carries more than its limit, nor less when there is enough, both ways (village)."""
+
+import time
+
+from lab import spillway
+from lab.measure import flow, legs
+from lab.spillway import Spillway, is_bonded, settings, uses_only
+from lab.topology import CLIENT, SERVER, Topology
+
+VIRTUAL_TIME = True
+NEEDS = [spillway.binary()]
+LIMITS = {"dsl": "3 Mbit/s", "lte": "5 Mbit/s"}
+
+prepare = spillway.prepare
+
+
+def run(lab):
+    with Topology.load("village") as network:
+        for overflow in ("police", "queue"):
+            limited(lab, network, overflow)
+
+
+def limited(lab, network, overflow):
+    colour = {"overflow": overflow}
+    haap = settings("haap", network, colour=colour)
+    haap["subscriber"][0] |= {f"{leg}_limit": limit for leg, limit in LIMITS.items()}
+    hg = settings("hg", network, colour=colour, **{leg: {"limit": limit} for leg, limit in LIMITS.items()})
+    with Spillway(lab, "haap", haap) as haap, Spillway(lab, "hg", hg) as hg:
+        hg.wait_for("bonded", is_bonded)
+        for used in (("dsl", "lte"), ("lte",)):
+            if len(used) == 1:
+                network.dsl.carrier(False)
+                for end in (hg, haap):
+                    end.wait_for("LTE alone", uses_only("lte"))
+            flows = [flow.UDP("client", "server", SERVER, 3.5, mbit=11, size=1200, port=5301),
+                     flow.UDP("server", "client", CLIENT, 3.5, mbit=11, size=1200, port=5302)]
+            # What a limit lets pass at once is gone after that.
+            time.sleep(1)
+            for host, share in legs.rates(2).items():
+                for leg in used:
+                    wanted = float(LIMITS[leg].split()[0])
+                    name = f"{overflow}, {'+'.join(used)}, {host}: {leg}"
+                    lab.figure(name.replace(", ", "_").replace(": ", "_"), share[leg])
+                    lab.near(f"{name} at its limit, Mbit/s", share[leg], wanted, 3)
+            for each in flows:
+                each.result()
+        network.dsl.carrier(True)
