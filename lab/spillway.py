@@ -13,7 +13,8 @@ from lab.scenario import REPOSITORY, Lab
 from lab.topology import HAAP, HAAP6, LAN, LAN6, Topology
 
 CIN = "lab-gateway"
-INNER, INNER6 = "100.64.0.2", "2001:db8:64::2"
+# The gateway's own inside the bond: leased by DHCP, and the first host of the prefix that is delegated to its LAN.
+INNER, INNER6 = "100.64.0.2", "2001:db8:a::1"
 DEVICE = {"hg": "bond0", "haap": "bond0"}
 
 
@@ -47,7 +48,7 @@ def settings(role: str, network: Topology, ipv6: bool = False, **more) -> dict:
             "dsl": {"interface": "dsl", **_rates(network.dsl)},
             "lte": {"interface": "lte", **_rates(network.lte)},
             # Without translation, so that both ends of a flow know each other's address.
-            "tunnel": {"name": DEVICE["hg"], "address": INNER, "address6": INNER6, "masquerade": False},
+            "tunnel": {"name": DEVICE["hg"], "masquerade": False},
         }
     else:
         value = {
@@ -55,7 +56,7 @@ def settings(role: str, network: Topology, ipv6: bool = False, **more) -> dict:
             "session": {"active_hello_interval": "1 s"},
             "subscriber": [
                 {
-                    "cin": CIN, "address": INNER, "address6": INNER6, "routes": [LAN, LAN6],
+                    "cin": CIN, "address": INNER, "prefix": LAN6, "routes": [LAN],
                     "dsl_upstream": _rate(network.dsl.up.mbit), "dsl_downstream": _rate(network.dsl.down.mbit),
                     "lte_downstream": _rate(network.lte.down.mbit),
                 }

@@ -8,7 +8,7 @@
 
     haap's own address 10.9.0.1 (on lo). IPv6 everywhere: client 2001:db8:a::/64, dsl 2001:db8:d::/64 and
     2001:db8:1::/64, lte 2001:db8:e::/64 and 2001:db8:2::/64, haap 2001:db8:f::1, server 2001:db8:5::/64,
-    with the host numbers above.
+    with the host numbers above. hg has no IPv6 address on its LAN: that comes through the bond.
 
 Each name is a network namespace; the two access routers (dsl, lte) shape: netem on d0 and l0 is the way down, on d1 and
 l1 the way up. hg has the routes a DHCP client would leave: a default route on each access, DSL preferred by metric.
@@ -47,7 +47,7 @@ LINKS = (
 # host, device, IPv4, IPv6
 ADDRESSES = (
     ("client", "c0", "192.168.2.10/24", "2001:db8:a::10/64"),
-    ("hg", "lan", "192.168.2.1/24", "2001:db8:a::1/64"),
+    ("hg", "lan", "192.168.2.1/24", ""),
     ("hg", "dsl", "10.1.0.2/24", "2001:db8:d::2/64"),
     ("dsl", "d0", "10.1.0.1/24", "2001:db8:d::1/64"),
     ("dsl", "d1", "10.9.1.1/24", "2001:db8:1::1/64"),
@@ -227,7 +227,8 @@ class Topology:
         lines = ["link set lo up"]
         for name, device, address, address6 in ADDRESSES:
             if name == host:
-                lines += [f"address add {address} dev {device}", f"address add {address6} dev {device} nodad"]
+                lines += [f"address add {address} dev {device}"]
+                lines += [f"address add {address6} dev {device} nodad"] if address6 else []
         lines += [f"link set {device} up" for device in devices]
         lines += [f"route add {route}" for name, route in ROUTES if name == host]
         run(host, "ip", "-batch", "-", text="\n".join(lines) + "\n")

@@ -91,7 +91,6 @@ def learn(recorded) -> tuple[dict, dict]:
     address = ":".join(prefix[place : place + 2].hex() for place in range(0, 16, 2))
     hg = {
         "dialect": "deployed", "cin": cin,
-        "tunnel": {"prefix": f"{address}/{prefix[16]}"},
         "dsl": {"downstream": f"{asked.number(7)} kbit/s", "setup_attributes": extra(asked, 53, 54)},
     }
     haap = {
@@ -107,8 +106,7 @@ def learn(recorded) -> tuple[dict, dict]:
         "defaults": {"filter_list": "recorded"},
         "subscriber": [
             {
-                "cin": cin, "address": spillway.INNER, "address6": spillway.INNER6,
-                "routes": [spillway.LAN, spillway.LAN6], "dsl_upstream": f"{granted.number(22)} kbit/s",
+                "cin": cin, "address": spillway.INNER, "prefix": f"{address}/{prefix[16]}", "routes": [spillway.LAN], "dsl_upstream": f"{granted.number(22)} kbit/s",
                 "dsl_downstream": f"{granted.number(23)} kbit/s",
             }
         ],

@@ -8,7 +8,7 @@ enum KernelObject: Hashable, Sendable {
     case link(name: String, LinkSettings)
     /// A setting of a device that is not ours; what was there before comes back at the end.
     case reversePathFilter(link: String, ReversePathFilter)
-    case address(link: String, IPPrefix, AddressLifetimes? = nil)
+    case address(link: String, IPPrefix, LeasedAddress? = nil)
     case route(RouteToDevice)
     case rule(Rule)
     case ruleset(Ruleset)
@@ -55,11 +55,13 @@ enum KernelObject: Hashable, Sendable {
     }
 }
 
-/// How long an address may be used; without any it is for ever.
-struct AddressLifetimes: Hashable, Sendable {
-    /// For new connections.
+/// What is special about an address that is leased, on a device of others.
+struct LeasedAddress: Hashable, Sendable {
+    /// Until then it is for new connections, too.
     var preferredUntil: Instant
     var validUntil: Instant
+    /// By which a later run knows it.
+    var `protocol`: UInt8
 }
 
 /// A route over one device, or one that ends here.

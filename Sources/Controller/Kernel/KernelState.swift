@@ -104,10 +104,10 @@ final class KernelState {
             let before = try route.link(.name(name))?.ipv4?[.reversePathFilter]
             formerFilters[name] = before.flatMap(ReversePathFilter.init)
             try route.perform(Link.setReversePathFilter(.name(name), filter))
-        case .address(let link, let prefix, let lifetimes):
+        case .address(let link, let prefix, let lease):
             var address = InterfaceAddress(
                 link: index(of: link), address: prefix, flags: prefix.address.family == .v6 ? .noDAD : [])
-            address.setLifetimes(lifetimes)
+            if let lease { address.set(lease, now: Clock.now()) }
             try route.perform(address.replace())
         case .route(let wanted): try route.perform(wanted.route(index(of: wanted.link)).replace())
         case .rule(let rule): try route.perform(rule.add())
@@ -243,12 +243,11 @@ final class KernelState {
 
 extension InterfaceAddress {
     /// The kernel takes an address with lifetimes away by itself, whether or not this program still runs.
-    fileprivate mutating func setLifetimes(_ lifetimes: AddressLifetimes?) {
-        guard let lifetimes else { return }
-        let now = Clock.now()
+    fileprivate mutating func set(_ lease: LeasedAddress, now: Instant) {
+        `protocol` = lease.protocol
         // A valid lifetime of 0 is refused.
-        preferredLifetime = Self.seconds(lifetimes.preferredUntil, now)
-        validLifetime = max(1, Self.seconds(lifetimes.validUntil, now))
+        preferredLifetime = Self.seconds(lease.preferredUntil, now)
+        validLifetime = max(1, Self.seconds(lease.validUntil, now))
     }
 
     private static func seconds(_ until: Instant, _ now: Instant) -> UInt32 {

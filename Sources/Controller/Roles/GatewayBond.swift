@@ -10,17 +10,20 @@ struct GatewayBond {
     var outer: OuterTable
     /// Bytes of an outer packet that reach the aggregator by each leg.
     var paths: [LegID: UInt32]
+    var inner: InnerAddresses
 
     private var device: String { settings.tunnel.name.description }
     private var number: RouteProtocol { RouteProtocol(rawValue: settings.kernel.routeProtocol) }
 
-    /// Bytes of an inner packet: what fits the narrower leg.
+    /// Bytes of an inner packet: what fits the narrower leg, and no more than the aggregator says.
     var mtu: UInt32 {
-        switch settings.tunnel.mtu {
-        case .bytes(let mtu): mtu
-        case .automatic:
-            PathMTU.inner(paths.values, outer: outer.family, carriesIPv6: settings.tunnel.address6 != nil)
-        }
+        let carriesIPv6 = settings.tunnel.address6 != nil || settings.tunnel.dhcp6
+        let own =
+            switch settings.tunnel.mtu {
+            case .bytes(let mtu): mtu
+            case .automatic: PathMTU.inner(paths.values, outer: outer.family, carriesIPv6: carriesIPv6)
+            }
+        return min(own, inner.mtu ?? own)
     }
 
     func objects(_ bond: Bond) -> [KernelObject] {
@@ -50,7 +53,26 @@ struct GatewayBond {
     }
 
     private func addresses() -> [KernelObject] {
-        [settings.tunnel.address, settings.tunnel.address6].compactMap { $0 }.map { .address(link: device, $0) }
+        var objects: [KernelObject] = [inner.ipv4, inner.ipv6].compactMap { $0 }.map { .address(link: device, $0) }
+        if settings.tunnel.dhcp { objects.append(.ruleset(HomeGateway.answerTable(device))) }
+        if settings.tunnel.masquerade, case .v4(let address)? = inner.ipv4?.address {
+            objects.append(.ruleset(translation(to: address)))
+        }
+        return objects
+    }
+
+    /// Source translation of the LAN's IPv4, so that one address of the subscriber's is all the operator sees. Where it
+    /// is leased the kernel ends translations with the address.
+    private func translation(to address: IPv4Address) -> Ruleset {
+        var set = Ruleset(Table(.ip, "spillway_nat", comment: "spillway: the LAN behind the bond's address"))
+        set.chains = [Chain(set.table.id, "translate", hook: Hook(.nat, .postrouting, .sourceNat))]
+        set.rules = [
+            ChainRule(
+                set.table.id, "translate", .match(.outputInterfaceName, .equal(.interfaceName(device))),
+                .match(.ipSaddr, .notEqual(.ipv4(address))),
+                settings.tunnel.dhcp ? .masquerade : .snat(to: .ipv4(address)))
+        ]
+        return set
     }
 
     /// The LAN's traffic, and what this host sends from the bond's own address, goes to the bond. What the main table
@@ -61,26 +83,22 @@ struct GatewayBond {
         let priority = settings.kernel.rulePriority + 8
         var objects: [KernelObject] = []
         for family in [IPFamily.v4, .v6] {
-            let own = family == .v4 ? settings.tunnel.address : settings.tunnel.address6
-            guard own != nil || (family == .v4 && !settings.tunnel.masquerade) else { continue }
+            let sources = inner.sources(family)
+            guard !sources.isEmpty || (family == .v4 && !settings.tunnel.masquerade) else { continue }
             objects.append(.route(RouteToDevice(.all(family), link: device, table: table, protocol: number)))
+            var better = Rule(family, priority: priority, .lookup(table: Route.mainTable), protocol: number)
+            better.suppressPrefixLength = 0
+            var bonded = Rule(family, priority: priority + 1, .lookup(table: table), protocol: number)
             for name in settings.lan {
-                var better = Rule(
-                    family, priority: priority, .lookup(table: Route.mainTable), inputLink: name.description, protocol: number)
-                better.suppressPrefixLength = 0
-                objects.append(.rule(better))
-                objects.append(
-                    .rule(
-                        Rule(
-                            family, priority: priority + 1, .lookup(table: table), inputLink: name.description,
-                            protocol: number)))
+                better.inputLink = name.description
+                bonded.inputLink = name.description
+                objects += [.rule(better), .rule(bonded)]
             }
-            if let own {
-                objects.append(
-                    .rule(
-                        Rule(
-                            family, priority: priority + 1, .lookup(table: table), from: IPPrefix(host: own.address),
-                            protocol: number)))
+            (better.inputLink, bonded.inputLink) = (nil, nil)
+            for source in sources {
+                better.source = source
+                bonded.source = source
+                objects += [.rule(better), .rule(bonded)]
             }
         }
         return objects

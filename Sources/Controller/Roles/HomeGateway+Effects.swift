@@ -4,7 +4,6 @@ import EventLog
 import GREBonding
 import Glibc
 import Logging
-import NFTables
 import NetlinkKit
 import Observation
 
@@ -34,6 +33,7 @@ extension HomeGateway {
         if isNew, let prefix = settings.tunnel.prefix.flatMap(AssignedIPv6Prefix.init) {
             run(session.handle(.prefixAssigned(prefix), now: Clock.now()))
         }
+        if isNew, session.bond != nil { leases.bondUp(link: common.state.index(of: settings.tunnel.name.description)) }
     }
 
     private func publish(_ event: SessionEvent) {
@@ -81,9 +81,7 @@ extension HomeGateway {
         var objects = CanonicalDevice.objects(
             local: canonical.local, remote: IPPrefix(host: canonical.remote), protocol: kernel.routeProtocol)
         objects += [.ruleset(outer.ruleset())]
-        if settings.tunnel.masquerade, case .v4(let address)? = settings.tunnel.address?.address {
-            objects.append(.ruleset(Self.translation(to: address, device: settings.tunnel.name.description)))
-        }
+        objects += lanObjects()
         for (number, leg) in legs.enumerated() {
             guard let wan = wans[leg.id] else { continue }
             let name = leg.settings.interface.description
@@ -109,25 +107,14 @@ extension HomeGateway {
     func applyBond(_ bond: Bond?) {
         resequence(bond)
         guard let bond else {
+            leases.bondDown()
             common.state.apply([], for: .bond(0))
             return
         }
         if !session.aggregators.contains(bond.aggregator) { applyBase() }
         readPaths(bond)
-        let objects = GatewayBond(settings: settings, outer: outer, paths: paths).objects(bond)
+        let objects = GatewayBond(settings: settings, outer: outer, paths: paths, inner: inner).objects(bond)
         common.state.apply(objects, for: .bond(0))
-    }
-
-    /// Source translation of the LAN's IPv4, so that one address of the subscriber's is all the operator sees.
-    private static func translation(to address: IPv4Address, device: String) -> Ruleset {
-        var set = Ruleset(Table(.ip, "spillway_nat", comment: "spillway: the LAN behind the bond's address"))
-        set.chains = [Chain(set.table.id, "translate", hook: Hook(.nat, .postrouting, .sourceNat))]
-        set.rules = [
-            ChainRule(
-                set.table.id, "translate", .match(.outputInterfaceName, .equal(.interfaceName(device))),
-                .match(.ipSaddr, .notEqual(.ipv4(address))), .snat(to: .ipv4(address)))
-        ]
-        return set
     }
 
     // MARK: Recombination

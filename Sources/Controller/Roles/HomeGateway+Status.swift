@@ -40,7 +40,7 @@ extension HomeGateway {
             LegPolicy(settings).write(to: &bond)
             bond.add("cir_kbit", now.committedInformationRate)
             bond.add("device", settings.tunnel.name.description)
-            bond.add("mtu", GatewayBond(settings: settings, outer: outer, paths: paths).mtu)
+            bond.add("mtu", GatewayBond(settings: settings, outer: outer, paths: paths, inner: inner).mtu)
             bond.add("hello_state", session.helloState.rawValue)
             bond.add("primary_only", session.rtt.primaryOnly)
             if let difference = session.rtt.difference { bond.add("rtt_difference_us", difference.nanoseconds / 1000) }
@@ -54,6 +54,7 @@ extension HomeGateway {
         for leg in legs { states.add(leg.label, status(of: leg.id, leg.settings)) }
         bond.add("legs", states)
         object.add("bond", bond)
+        object.add("addresses", addressesJSON)
         if let name { object.add("name", name.json) }
         object.add("queue", common.queueJSON)
         object.add("discarded", common.discardedJSON)

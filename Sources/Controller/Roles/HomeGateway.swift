@@ -37,6 +37,9 @@ final class HomeGateway: Role {
     var diagnosticUntil: Instant?
     /// The key whose packets are put in order.
     var resequencedKey: UInt32?
+    let leases: GatewayLeases
+    /// What `resolv.conf` holds.
+    var resolverText = ""
 
     init(_ settings: HomeGatewayConfiguration, _ loop: EventLoop) throws {
         self.settings = settings
@@ -54,17 +57,22 @@ final class HomeGateway: Role {
             source: .perLeg, markMask: settings.kernel.markMask,
             queues: settings.kernel.queue...settings.kernel.queue, controlProtocol: settings.dialect.protocolType,
             overflowHold: settings.resequencer.overflowHold.rawValue)
-        session = HomeGatewaySession(
-            settings: .init(
-                client: settings.cin, aggregator: aggregator, family: family,
-                dslSynchronizationRate: settings.dsl.downstream?.kilobitsPerSecond ?? 0,
-                primaryUpstreamRate: settings.dsl.upstream?.kilobitsPerSecond ?? 0, legs: legs.map(\.id),
-                extraAttributes: Dictionary(uniqueKeysWithValues: legs.map { ($0.id, $0.settings.setupAttributes) }),
-                monitorsTraffic: true))
+        leases = GatewayLeases(
+            settings.tunnel, settings.state, loop,
+            hardwareAddress: Self.hardwareAddress(settings, common.state.route))
+        var session = HomeGatewaySession.Settings(
+            client: settings.cin, aggregator: aggregator, family: family,
+            dslSynchronizationRate: settings.dsl.downstream?.kilobitsPerSecond ?? 0,
+            primaryUpstreamRate: settings.dsl.upstream?.kilobitsPerSecond ?? 0, legs: legs.map(\.id),
+            extraAttributes: Dictionary(uniqueKeysWithValues: legs.map { ($0.id, $0.settings.setupAttributes) }),
+            monitorsTraffic: true)
+        session.fetchesAddresses = settings.tunnel.dhcp
+        self.session = HomeGatewaySession(settings: session)
     }
 
     func start() throws {
         common.sweep(settings.kernel)
+        watchLeases()
         applyBase()
         try loop.watch(monitor.descriptor) { [weak self] in
             guard let self else { return }
@@ -88,12 +96,13 @@ final class HomeGateway: Role {
         let nameDeadline = name?.work(isBonded: session.bond != nil)
         return [
             nameDeadline, session.deadline, common.queue.deadline, session.wantsTrafficSampleAt, session.wantsBypassSampleAt,
-            diagnosticUntil, wantsPathsAt,
+            diagnosticUntil, wantsPathsAt, leases.work(now),
         ].compactMap { $0 }.min()
     }
 
     func stop() {
         name = nil
+        leases.stop()
         run(session.handle(.stop, now: Clock.now()))
         common.state.clear()
     }

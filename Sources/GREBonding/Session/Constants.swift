@@ -20,6 +20,9 @@ enum Constants {
     static let transientDenyLimit = Duration.seconds(60)
     static let permanentDenyLimit = Duration.seconds(3600)
 
+    /// How long the other legs wait for addresses: a lost DHCP message is repeated after 3 to 5 seconds.
+    static let addressWait = Duration.seconds(10)
+
     /// An unanswered Hello is repeated sooner than the interval says: a dead leg should not cost three intervals.
     static let helloRetry = Duration.seconds(1)
 

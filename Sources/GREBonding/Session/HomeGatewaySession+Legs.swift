@@ -100,6 +100,7 @@ extension HomeGatewaySession {
         wantedHelloState = .active
         traffic = TrafficWatch()
         delegatedPrefix = .none
+        addressesBy = nil
         if filters.current != nil { effects.append(.filterList([])) }
         filters = FilterListAssembler(limits: filters.limits)
     }
@@ -131,6 +132,7 @@ extension HomeGatewaySession {
 
     mutating func runTimers(_ now: Instant, _ effects: inout [Effect]) {
         if let limit = reviveUntil, limit <= now, legsUp.isEmpty { endBond(.allLegsLost, now, &effects) }
+        if let limit = addressesBy, limit <= now { addressesBy = nil }
         if let limit = idleTimeoutAt, limit <= now {
             // RFC 8157 §5.2.8: the traffic goes on beside the tunnel.
             sayGoodbye(&effects)

@@ -2,8 +2,11 @@ import Addresses
 
 // Setup of the gateway's legs: RFC 8157 §5.1–§5.3, §6.2.
 extension HomeGatewaySession {
-    /// The first leg may always ask; the others need the Session ID that it brings.
-    func mayRequest(_ id: LegID) -> Bool { grant != nil || id == grantingLeg && !aggregators.isEmpty }
+    /// The first leg may always ask; the others need the Session ID that it brings, and wait for the addresses.
+    func mayRequest(_ id: LegID) -> Bool {
+        if id == grantingLeg { return grant != nil || !aggregators.isEmpty }
+        return grant != nil && addressesBy == nil
+    }
 
     /// Whom the request with this number asks, from 1 on.
     private func destination(attempt: Int) -> IPAddress? {
@@ -105,6 +108,7 @@ extension HomeGatewaySession {
     /// What a new bond says first, as deployed gateways do (RFC 8157 §5.6.14, §5.6.7).
     private mutating func began(_ now: Instant) {
         traffic = TrafficWatch(bondSince: now)
+        if settings.fetchesAddresses { addressesBy = now + Constants.addressWait }
         if settings.monitorsTraffic {
             wantedHelloState = .idle
             notifies.add(.switchingToIdleHelloState, preferring: grantingLeg, now: now)

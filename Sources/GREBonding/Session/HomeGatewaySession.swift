@@ -21,6 +21,9 @@ public struct HomeGatewaySession: Sendable {
         /// Whether the controller answers ``wantsTrafficSampleAt``. Without it the bond stays in the Active Hello
         /// State: a gateway that never notices traffic would find a dead leg only after the Idle Hello Interval.
         public var monitorsTraffic: Bool
+        /// Whether the controller fetches addresses through the granting leg and says ``Input/addressed``: the other
+        /// legs wait for it (RFC 8157 §6.2), though not for ever.
+        public var fetchesAddresses = false
 
         public init(
             client: ClientIdentificationName, aggregator: IPAddress?, family: IPFamily? = nil,
@@ -55,6 +58,8 @@ public struct HomeGatewaySession: Sendable {
         /// Traffic beside the bond on the primary WAN since the last sample, kbit/s; due at ``wantsBypassSampleAt``.
         /// Downstream it is reported (RFC 8157 §5.6.1), upstream it lowers this end's own CIR (§4.3).
         case bypassTraffic(UInt32, upstream: UInt32 = 0)
+        /// The gateway has its addresses: §6.2.
+        case addressed
         /// The prefix that was delegated through the bond and given to the LAN (§5.4.2, §5.6.7).
         case prefixAssigned(AssignedIPv6Prefix)
         /// Another prefix that the LAN was given (§5.6.7).
@@ -120,6 +125,8 @@ public struct HomeGatewaySession: Sendable {
     var wantedHelloState = HelloState.active
     var traffic = TrafficWatch()
     var nextBypassSample: Instant?
+    /// Until then legs other than the granting one wait for addresses.
+    var addressesBy: Instant?
     /// Kbit/s of the primary WAN that the bond may not use upstream.
     var upstreamBypass: UInt32 = 0
     var filters = FilterListAssembler()
@@ -160,6 +167,7 @@ public struct HomeGatewaySession: Sendable {
             }
         }
         if !legsUp.isEmpty { take(notifies.next) }
+        take(addressesBy)
         take(reviveUntil)
         take(idleTimeoutAt)
         return stopped ? nil : least
@@ -176,6 +184,7 @@ public struct HomeGatewaySession: Sendable {
         case .timeout: break
         case .traffic(let sample): sampled(sample, now)
         case .bypassTraffic(let down, let up): bypassed(down, up, now)
+        case .addressed: addressesBy = nil
         case .prefixAssigned(let prefix):
             delegatedPrefix = prefix
             assigned(prefix, now)
