@@ -29,6 +29,17 @@ import Testing
         return .fromServer(message.serialized(), source: .v4(Sample.serverAddress))
     }
 
+    /// A relay that has forwarded a request of each client.
+    private func asked(_ change: (inout DHCPv4Relay.Settings) -> Void = { _ in }) -> DHCPv4Relay {
+        var relay = Sample.relay4(change)
+        for client in [one, two] { ask(&relay, client) }
+        return relay
+    }
+
+    private func ask(_ relay: inout DHCPv4Relay, _ client: ClientIdentity) {
+        _ = relay.handle(.fromClient(request(), source: .any(.v4), client), now: at(1))
+    }
+
     @Test func aRequestGoesToEveryServerWithCircuitIDAndRelayAddress() throws {
         let second = IPv4Address(192, 0, 2, 2)
         var relay = Sample.relay4 { settings in
@@ -63,7 +74,7 @@ import Testing
     }
 
     @Test func anAnswerGoesToTheLinkOfItsCircuitIDWithoutTheOption() throws {
-        var relay = Sample.relay4()
+        var relay = asked()
         let effects = relay.handle(answer(to: two), now: at(1))
         guard case .send(let datagram, let client) = effects.last else { throw Failure() }
         let message = try DHCPv4Message(parsing: datagram.payload)
@@ -93,7 +104,7 @@ import Testing
     }
 
     @Test func onlyAnAcknowledgedLeaseMakesARoute() {
-        var relay = Sample.relay4()
+        var relay = asked()
         #expect(relay.handle(answer(.offer, to: one), now: at(1)).count == 1)
         #expect(relay.handle(answer(.nak, to: one), now: at(1)).count == 1)
         // The answer to an INFORM has no lease.
@@ -104,12 +115,15 @@ import Testing
     }
 
     @Test func aLeaseEndsByRenewalReleaseDeclineExpiryTransferAndWithdrawal() throws {
-        var relay = Sample.relay4()
+        var relay = asked()
         func gone(_ effects: [RelayEffect], _ reason: LeaseEndReason) -> Bool {
             effects.contains(.removeRoute(resource, one))
                 && effects.contains { if case .event(.ended(_, reason)) = $0 { true } else { false } }
         }
-        func grant() { #expect(relay.handle(answer(to: one), now: at(1)).contains(.addRoute(resource, one))) }
+        func grant() {
+            ask(&relay, one)
+            #expect(relay.handle(answer(to: one), now: at(1)).contains(.addRoute(resource, one)))
+        }
         grant()
         #expect(!relay.handle(answer(to: one), now: at(50)).contains(.addRoute(resource, one)))
         #expect(relay.handle(.timeout, now: at(149)).isEmpty)
@@ -129,6 +143,7 @@ import Testing
         }
         #expect(gone(relay.handle(.fromClient(decline, source: .any(.v4), one), now: at(2)), .declined))
         grant()
+        ask(&relay, two)
         let moved = relay.handle(answer(to: two), now: at(2))
         #expect(gone(moved, .withdrawn) && moved.contains(.addRoute(resource, two)))
         _ = relay.handle(.withdraw(two), now: at(2))
@@ -137,8 +152,51 @@ import Testing
         #expect(relay.leases.isEmpty && relay.deadline == nil)
     }
 
-    @Test func anInfiniteLeaseHasNoDeadline() {
+    /// The client, or somebody else, may have the address by now.
+    @Test func anAnswerThatComesLateMovesNoRoute() {
         var relay = Sample.relay4()
+        #expect(relay.handle(answer(to: one), now: at(1)) == [.discarded(.unsolicited, one)])
+        relay = asked()
+        #expect(relay.handle(answer(to: one) { $0 = other($0) }, now: at(1)) == [.discarded(.unsolicited, one)])
+        #expect(relay.handle(answer(to: one), now: at(1)).contains(.addRoute(resource, one)))
+        #expect(relay.handle(answer(to: one), now: at(2)).sent.count == 1)
+        let release = request {
+            $0.messageType = .release
+            $0.clientAddress = IPv4Address(100, 64, 0, 2)
+        }
+        _ = relay.handle(.fromClient(release, source: .any(.v4), one), now: at(3))
+        #expect(relay.handle(answer(to: one), now: at(4)) == [.discarded(.unsolicited, one)])
+        // What a server takes from one client and gives to another stays there.
+        ask(&relay, one)
+        _ = relay.handle(answer(to: one), now: at(5))
+        #expect(relay.handle(answer(to: two), now: at(6)).contains(.addRoute(resource, two)))
+        #expect(relay.handle(answer(to: one), now: at(7)) == [.discarded(.unsolicited, one)])
+        // An answer without a lease needs none.
+        #expect(relay.handle(answer(.nak, to: one), now: at(7)).sent.count == 1)
+    }
+
+    private func other(_ message: DHCPv4Message) -> DHCPv4Message {
+        var other = DHCPv4Message(.reply, transactionID: 8, hardwareAddress: message.hardwareAddress)
+        for option in message.options { other[option.code] = option.value }
+        (other.yourAddress, other.relayAddress) = (message.yourAddress, message.relayAddress)
+        return other
+    }
+
+    @Test func requestsThatAreRememberedAreFew() {
+        var relay = Sample.relay4 { settings in
+            settings.capacity = 2
+            settings.leasesPerClient = 2
+        }
+        for n in 0..<20 {
+            let message = DHCPv4Message(.request, transactionID: UInt32(n % 5), hardwareAddress: [2, 0, 0, 0, 0, 1])
+            let client = ClientIdentity("client \(n % 4)")!
+            _ = relay.handle(.fromClient(message.serialized(), source: .any(.v4), client), now: at(1))
+            #expect(relay.table.isConsistent)
+        }
+    }
+
+    @Test func anInfiniteLeaseHasNoDeadline() {
+        var relay = asked()
         _ = relay.handle(answer(to: one, seconds: .max), now: at(1))
         #expect(relay.deadline == nil && relay.leases.first?.expiry == .never)
         _ = relay.handle(answer(to: one, seconds: .max - 1), now: at(1))
@@ -146,7 +204,7 @@ import Testing
     }
 
     @Test func aFullTableKeepsTheClientFromWhatHasNoRoute() {
-        var relay = Sample.relay4 { settings in
+        var relay = asked { settings in
             settings.capacity = 3
             settings.leasesPerClient = 2
         }
@@ -166,7 +224,7 @@ import Testing
     }
 
     @Test func leasesSurviveARestart() throws {
-        var relay = Sample.relay4()
+        var relay = asked()
         _ = relay.handle(answer(to: one), now: at(1))
         var file = relay.lines(clock(at(2)))
         for case .event(let event) in relay.handle(answer(to: two, IPv4Address(100, 64, 0, 3)), now: at(3)) {

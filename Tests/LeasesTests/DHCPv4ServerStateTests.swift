@@ -165,6 +165,19 @@ import Testing
         #expect(offered("five", 86_403) == IPv4Address(100, 64, 0, 2))
     }
 
+    @Test func whatIsDeclinedDoesNotTakeTheNextLeaseAtARestart() {
+        var server = server(in: "active")
+        _ = server.handle(.message(message("decline")!, from: Self.one, group: "a"), now: at(2))
+        let select = request(.request) { $0.requestedAddress = IPv4Address(100, 64, 0, 3) }
+        _ = server.handle(.message(message("discover")!, from: Self.one, group: "a"), now: at(3))
+        _ = server.handle(.message(select, from: Self.one, group: "a"), now: at(3))
+        #expect(server.lease(of: Self.one)?.resource == prefix("100.64.0.3/32"))
+        var next = DHCPv4Server(server.settings)
+        #expect(next.load(server.lines(clock(at(4))), clock(at(5))).rejected == [])
+        #expect(next.lease(of: Self.one)?.resource == prefix("100.64.0.3/32"))
+        #expect(next.book.table.records.count == server.book.table.records.count)
+    }
+
     @Test func aClientThatDeclinesAllItIsGivenDoesNotEmptyThePool() {
         var server = server(in: "unknown")
         for n in 0..<100 {

@@ -32,6 +32,17 @@ import Testing
         return .fromServer(relayed.serialized(), source: .v6(Sample.serverAddress6))
     }
 
+    /// A relay that has forwarded a request of each client.
+    private func asked() -> DHCPv6Relay {
+        var relay = Sample.relay6()
+        for client in [one, two] { ask(&relay, client) }
+        return relay
+    }
+
+    private func ask(_ relay: inout DHCPv6Relay, _ client: ClientIdentity) {
+        _ = relay.handle(.fromClient(message(.request), source: .v6(peer), client), now: at(1))
+    }
+
     @Test func aMessageIsForwardedAsItCame() throws {
         var relay = Sample.relay6 { $0.servers.append(DHCPv6Relay.allServers) }
         // A type that nobody knows goes on, too.
@@ -91,7 +102,7 @@ import Testing
     }
 
     @Test func anAnswerThatIsNotForTheRelayIsDropped() {
-        var relay = Sample.relay6()
+        var relay = asked()
         func reason(_ input: RelayInput) -> DiscardReason? {
             let effects = relay.handle(input, now: at(1))
             return effects.count == 1 ? effects.discarded : nil
@@ -115,7 +126,7 @@ import Testing
     }
 
     @Test func aReplyMakesRoutesForPrefixesAndAddresses() {
-        var relay = Sample.relay6()
+        var relay = asked()
         let address = IPv6Address("2001:db8:2::5")!
         let bytes = message(.reply, [("2001:db8:0:100::/56", 100), ("2001:db8:0:200::/60", 50)]) {
             var ia: [UInt8] = [0, 0, 0, 1] + [UInt8](repeating: 0, count: 8)
@@ -133,9 +144,12 @@ import Testing
     }
 
     @Test func aLeaseEndsByRenewalZeroLifetimeReleaseExpiryAndTransfer() {
-        var relay = Sample.relay6()
+        var relay = asked()
         let granted = message(.reply, [("2001:db8:0:100::/56", 100)])
-        func grant(_ now: Double = 1) -> [RelayEffect] { relay.handle(reply(granted, to: one), now: at(now)) }
+        func grant(_ now: Double = 1) -> [RelayEffect] {
+            ask(&relay, one)
+            return relay.handle(reply(granted, to: one), now: at(now))
+        }
         #expect(grant().contains(.addRoute(resource, one)))
         #expect(!grant(50).contains(.addRoute(resource, one)))
         #expect(relay.handle(.timeout, now: at(149)).isEmpty)
@@ -152,13 +166,35 @@ import Testing
         let released = relay.handle(.fromClient(release, source: .v6(peer), one), now: at(2))
         #expect(released.contains(.removeRoute(resource, one)) && released.forwarded.count == 1)
         _ = grant()
+        ask(&relay, two)
         let moved = relay.handle(reply(granted, to: two), now: at(2))
         #expect(moved.contains(.removeRoute(resource, one)) && moved.contains(.addRoute(resource, two)))
         #expect(relay.table.isConsistent)
     }
 
-    @Test func oneReplyCannotFillTheTable() {
+    /// The client, or somebody else, may have the prefix by now.
+    @Test func anAnswerThatComesLateMovesNoRoute() {
+        let granted = message(.reply, [("2001:db8:0:100::/56", 100)])
         var relay = Sample.relay6()
+        #expect(relay.handle(reply(granted, to: one), now: at(1)) == [.discarded(.unsolicited, one)])
+        relay = asked()
+        #expect(relay.handle(reply(granted, to: one), now: at(1)).contains(.addRoute(resource, one)))
+        let release = message(.release, [("2001:db8:0:100::/56", 0)])
+        _ = relay.handle(.fromClient(release, source: .v6(peer), one), now: at(3))
+        #expect(relay.handle(reply(granted, to: one), now: at(4)) == [.discarded(.unsolicited, one)])
+        // The answer to a Release has nothing to grant.
+        #expect(relay.handle(reply(message(.reply), to: one), now: at(4)).sent.count == 1)
+        ask(&relay, one)
+        _ = relay.handle(reply(granted, to: one), now: at(5))
+        #expect(relay.handle(reply(granted, to: two), now: at(6)).contains(.addRoute(resource, two)))
+        #expect(relay.handle(reply(granted, to: one), now: at(7)) == [.discarded(.unsolicited, one)])
+        let zero = message(.reply, [("2001:db8:0:100::/56", 0)])
+        #expect(relay.handle(reply(zero, to: one), now: at(7)) == [.discarded(.unsolicited, one)])
+        #expect(relay.leases.map(\.client) == [two])
+    }
+
+    @Test func oneReplyCannotFillTheTable() {
+        var relay = asked()
         let many = (0..<9).map { ("2001:db8:0:\($0)00::/56", UInt32(100)) }
         #expect(relay.handle(reply(message(.reply, many), to: one), now: at(1)) == [.discarded(.exhausted, one)])
         #expect(relay.leases.isEmpty)

@@ -1,8 +1,7 @@
 import Addresses
 
-/// A DHCPv4 relay agent for links of one client each: RFC 1542 §4, RFC 3046. A message on its way is not remembered:
-/// the Circuit ID that a server must send back tells whose link an answer is for. What servers grant is remembered
-/// until it ends, so that there are routes.
+/// A DHCPv4 relay agent for links of one client each: RFC 1542 §4, RFC 3046. The Circuit ID that a server must send
+/// back tells whose link an answer is for. What servers grant is remembered until it ends, so that there are routes.
 public struct DHCPv4Relay: RelayAgent {
     public struct Settings: Hashable, Sendable {
         /// The relay's address (giaddr), where servers send their answers.
@@ -53,9 +52,10 @@ public struct DHCPv4Relay: RelayAgent {
         guard message.relayAddress == .any, message[DHCPv4Message.Code.relayAgentInformation] == nil else {
             return .relayed
         }
-        if let address = message.givenUp, table.isOwner(client, of: IPPrefix(host: .v4(address))) {
-            let reason: LeaseEndReason = message.messageType == .release ? .released : .declined
-            table.end(IPPrefix(host: .v4(address)), reason, &effects)
+        switch message.messageType {
+        case .release: giveUp(message.clientAddress, .released, client, &effects)
+        case .decline: giveUp(message.requestedAddress, .declined, client, &effects)
+        default: table.noteRequest(message.transactionID, of: client)
         }
         message.hops += 1
         message.relayAddress = settings.address
@@ -70,6 +70,14 @@ public struct DHCPv4Relay: RelayAgent {
             effects.append(.forward(RelayedDatagram(payload: payload, destination: .v4(server), port: 67)))
         }
         return nil
+    }
+
+    private mutating func giveUp(
+        _ address: IPv4Address?, _ reason: LeaseEndReason, _ client: ClientIdentity, _ effects: inout [RelayEffect]
+    ) {
+        table.cancelRequests(of: client)
+        guard let address, table.isOwner(client, of: IPPrefix(host: .v4(address))) else { return }
+        table.end(IPPrefix(host: .v4(address)), reason, &effects)
     }
 
     package mutating func answer(
@@ -92,6 +100,9 @@ public struct DHCPv4Relay: RelayAgent {
             guard DHCPv4Lease.isUsable(message.yourAddress) else {
                 return effects.append(.discarded(.unusable, client))
             }
+            guard table.isAnswer(message.transactionID, to: client) else {
+                return effects.append(.discarded(.unsolicited, client))
+            }
             let resource = IPPrefix(host: .v4(message.yourAddress))
             guard table.grant([resource: now.adding(seconds: seconds)], to: client, &effects) else {
                 // The client must not use what there is no route to.
@@ -106,16 +117,5 @@ public struct DHCPv4Relay: RelayAgent {
         let payload = message.serialized(maximumLength: bytes.count)
         effects.append(
             .send(RelayedDatagram(payload: payload, destination: .v4(destination), port: 68), to: client))
-    }
-}
-
-extension DHCPv4Message {
-    /// The address that a RELEASE or DECLINE is about.
-    var givenUp: IPv4Address? {
-        switch messageType {
-        case .release: clientAddress
-        case .decline: requestedAddress
-        default: nil
-        }
     }
 }

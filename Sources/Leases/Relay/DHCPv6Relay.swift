@@ -1,9 +1,9 @@
 import Addresses
 import ProtocolSupport
 
-/// A DHCPv6 relay agent for links of one client each: RFC 8415 §19. A message on its way is not remembered: the
-/// Interface-ID that a server must send back tells whose link an answer is for. What servers grant is remembered until
-/// it ends, so that there are routes: RFC 8987.
+/// A DHCPv6 relay agent for links of one client each: RFC 8415 §19. The Interface-ID that a server must send back
+/// tells whose link an answer is for. What servers grant is remembered until it ends, so that there are routes:
+/// RFC 8987.
 public struct DHCPv6Relay: RelayAgent {
     public struct Settings: Hashable, Sendable {
         /// The link-address: a global or unique local address that tells servers what clients are to be given.
@@ -56,7 +56,7 @@ public struct DHCPv6Relay: RelayAgent {
             if !source.isLinkLocal { relayed.link = .any }
         case nil: break
         }
-        released(bytes, client, &effects)
+        note(bytes, client, &effects)
         let payload = relayed.serialized()
         for server in settings.servers {
             effects.append(.forward(RelayedDatagram(payload: payload, destination: .v6(server), port: 547)))
@@ -65,12 +65,14 @@ public struct DHCPv6Relay: RelayAgent {
     }
 
     /// A client uses what it releases no longer, whatever the server says (RFC 8415 §18.2.7).
-    private mutating func released(_ bytes: [UInt8], _ client: ClientIdentity, _ effects: inout [RelayEffect]) {
-        guard let inner = try? DHCPv6RelayMessage.innermost(bytes),
-            inner.first == DHCPv6Message.MessageType.release.rawValue || inner.first
-                == DHCPv6Message.MessageType.decline.rawValue,
-            let message = try? DHCPv6Message(parsing: inner), let named = try? message.leasedResources()
+    private mutating func note(_ bytes: [UInt8], _ client: ClientIdentity, _ effects: inout [RelayEffect]) {
+        guard let inner = try? DHCPv6RelayMessage.innermost(bytes), let message = try? DHCPv6Message(parsing: inner)
         else { return }
+        guard message.type == .release || message.type == .decline else {
+            return table.noteRequest(message.transactionID, of: client)
+        }
+        table.cancelRequests(of: client)
+        guard let named = try? message.leasedResources() else { return }
         for (resource, _) in named where table.isOwner(client, of: resource) {
             table.end(resource, message.type == .release ? .released : .declined, &effects)
         }
@@ -92,8 +94,11 @@ public struct DHCPv6Relay: RelayAgent {
             return effects.append(.discarded(.unexpectedType, client))
         }
         if inner.first == DHCPv6Message.MessageType.reply.rawValue {
-            guard let named = try? DHCPv6Message(parsing: inner).leasedResources() else {
+            guard let message = try? DHCPv6Message(parsing: inner), let named = try? message.leasedResources() else {
                 return effects.append(.discarded(.malformed, client))
+            }
+            guard named.isEmpty || table.isAnswer(message.transactionID, to: client) else {
+                return effects.append(.discarded(.unsolicited, client))
             }
             var grants: [IPPrefix: LeaseTime] = [:]
             for (resource, valid) in named where DelegatedPrefix.isRoutable(resource) {

@@ -11,8 +11,9 @@ public enum RelayInput: Hashable, Sendable {
     case withdraw(ClientIdentity)
 }
 
-/// What the relay agents of both families have in common. A message on its way is not remembered: what a server must
-/// send back unchanged tells whose link an answer is for. What servers grant is remembered until it ends.
+/// What the relay agents of both families have in common. What a server must send back unchanged tells whose link an
+/// answer is for; of a message on its way only its transaction is remembered. What servers grant is remembered until it
+/// ends.
 package protocol RelayAgent: Sendable {
     var table: RelayTable { get set }
 

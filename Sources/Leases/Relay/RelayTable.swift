@@ -7,6 +7,8 @@ package struct RelayTable: Sendable {
     private(set) var leases: [IPPrefix: Lease] = [:]
     private var resources: [ClientIdentity: Set<IPPrefix>] = [:]
     private var deadlines = DeadlineQueue<LeaseTime, IPPrefix>()
+    /// The transactions of each client's latest requests, newest last.
+    private var requests: [ClientIdentity: [UInt32]] = [:]
     private let capacity: Int
     private let leasesPerClient: Int
 
@@ -22,9 +24,28 @@ package struct RelayTable: Sendable {
             && resources.values.reduce(0) { $0 + $1.count } == leases.count
             && leases.allSatisfy { $0 == $1.resource && resources[$1.client]?.contains($0) == true }
             && deadlines.count == leases.values.count { $0.expiry != .never }
+            && requests.count <= capacity
+            && requests.values.allSatisfy { (1...leasesPerClient).contains($0.count) && Set($0).count == $0.count }
     }
 
     func isOwner(_ client: ClientIdentity, of resource: IPPrefix) -> Bool { leases[resource]?.client == client }
+
+    /// The client asks for something. Only an answer to one of its latest requests is a grant: a duplicate that comes
+    /// late would give back what the client released, or what somebody else has by now.
+    mutating func noteRequest(_ transaction: UInt32, of client: ClientIdentity) {
+        // Clients ask again, so that forgetting all of them costs each one message.
+        if requests[client] == nil, requests.count >= capacity { requests.removeAll() }
+        var own = requests[client] ?? []
+        own.removeAll { $0 == transaction }
+        requests[client] = own.suffix(leasesPerClient - 1) + [transaction]
+    }
+
+    /// The client has given something up, and answers that are under way are out of date.
+    mutating func cancelRequests(of client: ClientIdentity) { requests[client] = nil }
+
+    func isAnswer(_ transaction: UInt32, to client: ClientIdentity) -> Bool {
+        requests[client]?.contains(transaction) ?? false
+    }
 
     /// False, and nothing has changed, when there is no room. A client that has too many loses what ends first.
     mutating func grant(
@@ -39,7 +60,10 @@ package struct RelayTable: Sendable {
                 effects.append(.event(.renewed(lease)))
                 continue
             }
-            end(resource, .withdrawn, &effects)
+            if let former = leases[resource]?.client {
+                cancelRequests(of: former)
+                end(resource, .withdrawn, &effects)
+            }
             if let own = resources[client], own.count >= leasesPerClient,
                 let first = own.subtracting(grants.keys).compactMap({ leases[$0] })
                     .min(by: { ($0.expiry, $0.resource) < ($1.expiry, $1.resource) })
@@ -60,6 +84,7 @@ package struct RelayTable: Sendable {
     }
 
     mutating func endAll(of client: ClientIdentity, _ reason: LeaseEndReason, _ effects: inout [RelayEffect]) {
+        cancelRequests(of: client)
         for resource in (resources[client] ?? []).sorted() { end(resource, reason, &effects) }
     }
 

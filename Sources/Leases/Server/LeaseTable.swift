@@ -134,10 +134,17 @@ public struct LeaseTable: Sendable {
         return nil
     }
 
-    /// Everything there is to keep, as lines: what ended first, then leases. A file of them followed by the lines of
-    /// later events is again such a file.
+    /// Everything there is to keep, as lines: what was declined, because a client's own line replaces all before it,
+    /// what ended in that order, then leases. A file of them followed by the lines of later events is again such a
+    /// file.
     func lines(_ clock: WallClock) -> [String] {
-        func number(_ record: Record) -> UInt64 { if case .held(let number) = record.state { number } else { .max } }
+        func number(_ record: Record) -> UInt64 {
+            switch record.state {
+            case .offered: 0
+            case .held(let number): number
+            case .active: .max
+            }
+        }
         let kept = records.values.sorted { (number($0), $0.lease.client) < (number($1), $1.lease.client) }
         return kept.compactMap { record in
             switch record.state {
