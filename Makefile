@@ -3,13 +3,13 @@
 SWIFT ?= swift
 # Scenarios that must pass for every change; those on the virtual clock run two at a time.
 SCENARIOS ?= topology bond bond-ipv6 life failover legs rtt hello-states bypass colouring mtu mtu-ipv6 diagnose \
-	drain deployed resolve queue privileges events policies limits
+	drain deployed resolve queue privileges events policies limits metrics
 OUT ?= lab/out
 
 comma := ,
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: build static deb test unit kernel lab size demo bench fuzz smoke clean packages
+.PHONY: build static deb test unit kernel lab size demo bench page fuzz smoke clean packages
 
 build: packages
 	$(call say,building the release (.build/release/spillway))
@@ -28,6 +28,9 @@ test: unit kernel smoke lab size
 unit: packages
 	$(call say,building and running the unit tests)
 	scheduler/build --check
+	web/build --check
+	deploy/man/build --check
+	promtool check rules deploy/prometheus/spillway.rules.yml
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
 	deploy/openwrt/check
@@ -56,6 +59,10 @@ bench: build
 	$(SWIFT) run -c release --package-path bench bench
 	$(call say,one TCP flow at 50 + 100 Mbit/s against DSL alone (virtual time))
 	lab/run --json --out $(OUT) bond-city
+
+page: build
+	$(call say,the page in Chromium$(comma) the dashboard's questions to Prometheus$(comma) and spillway top in a terminal)
+	lab/run --json --out $(OUT) page top
 
 fuzz: packages
 	$(call say,feeding the decoders and the session machines what no peer should send)

@@ -4,6 +4,8 @@ A scenario is a file of lab/scenarios: a docstring whose first line is shown by 
 VIRTUAL_TIME = True says that its figures need the virtual clock where there is no fast enough kernel of one's own.
 `prepare()`, if there is one, runs before on the machine outside, to compile something.
 NEEDS lists files it uses besides the lab's own, relative to the repository, for example .build/debug/spillway.
+`judge(folder)`, if there is one, runs afterwards on the machine outside, with the scenario's results, and yields checks:
+name, whether it passed, detail.
 """
 
 import dataclasses
@@ -122,6 +124,23 @@ def run(name: str, out: pathlib.Path) -> dict:
     result["seconds"] = round(time.monotonic() - lab.started, 2)
     (folder / "result.json").write_text(json.dumps(result) + "\n")
     publish(folder)
+    return result
+
+
+def judge(result: dict, folder: pathlib.Path) -> dict:
+    """Adds what the scenario's judge finds, in memory and in the result's file."""
+    judged = getattr(load(result["scenario"]), "judge", None)
+    if judged is None or not (folder / "result.json").exists():
+        return result
+    try:
+        checks = [{"name": name, "pass": passed, "detail": detail} for name, passed, detail in judged(folder)]
+    except Exception as error:  # It must fail this scenario, not all others.
+        checks = [{"name": "what came of it can be judged", "pass": False, "detail": f"{type(error).__name__}: {error}"}]
+    for check in checks:
+        print(f"  {result['scenario']}: {'ok  ' if check['pass'] else 'FAIL'} {check['name']}: {check['detail'][:500]}")
+    result["checks"] += checks
+    result["pass"] = result["pass"] and all(check["pass"] for check in checks)
+    (folder / "result.json").write_text(json.dumps(result) + "\n")
     return result
 
 

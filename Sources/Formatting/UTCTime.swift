@@ -13,6 +13,17 @@ public enum UTCTime {
         return "\(whole(seconds)).\(String(1_000_000_000 + nanoseconds).dropFirst())Z"
     }
 
+    /// "Sun, 06 Nov 1994 08:49:37 GMT": IMF-fixdate of RFC 9110 §5.6.7, for a time since 1970-01-01T00:00Z.
+    public static func httpDate(seconds: Int64) -> String {
+        let seconds = max(0, seconds)
+        let days = seconds / 86400
+        let (year, month, day) = civil(days: days)
+        let names = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        let time = whole(seconds).dropFirst(11)
+        return "\(names[Int(days % 7)]), \(day < 10 ? "0" : "")\(day) \(months[Int(month) - 1]) \(year) \(time) GMT"
+    }
+
     private static func whole(_ seconds: Int64) -> String {
         let days = seconds >= 0 ? seconds / 86400 : (seconds - 86399) / 86400
         let second = seconds - days * 86400

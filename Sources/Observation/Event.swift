@@ -19,10 +19,14 @@ public struct Event: Hashable, Sendable {
         for (name, value) in fields { add(name, value) }
     }
 
-    /// Control characters become blanks: a value is one line, and may be a variable of a program's environment.
+    /// Control characters become blanks: a value is one line, may be a variable of a program's environment, and must not
+    /// give orders to a terminal.
     public mutating func add(_ name: EventField, _ value: any CustomStringConvertible) {
-        let bytes = value.description.utf8.prefix(Self.valueLimit).map { $0 < 0x20 || $0 == 0x7F ? 0x20 : $0 }
-        fields.append(Field(name: name, value: String(decoding: bytes, as: UTF8.self)))
+        var text = String.UnicodeScalarView()
+        for scalar in value.description.unicodeScalars.prefix(Self.valueLimit) {
+            text.append(scalar.properties.generalCategory == .control ? " " : scalar)
+        }
+        fields.append(Field(name: name, value: String(decoding: String(text).utf8.prefix(Self.valueLimit), as: UTF8.self)))
     }
 
     public subscript(name: EventField) -> String? { fields.first { $0.name == name }?.value }

@@ -37,11 +37,11 @@ struct DiagCommand: ParsableCommand {
     }
 
     func run() throws {
-        let before = try LegReport.read(daemon.ask(.status))
+        let before = try LegReport.read(daemon.ask(.status(StatusQuery())))
         // A little longer than the test, should this command not live to end it.
         try daemon.order(.diagnose(what.diagnostic, .seconds(Int64(min(seconds + 2, 3600)))))
         sleep(UInt32(seconds))
-        let after = try LegReport.read(daemon.ask(.status))
+        let after = try LegReport.read(daemon.ask(.status(StatusQuery())))
         try daemon.order(.diagnose(nil, .zero))
         print(daemon.json ? json(before, after) : text(before, after))
     }

@@ -1,11 +1,9 @@
 /// A JSON value as indented lines for a person: names and values, without quotes, braces and commas.
 enum Indented {
-    /// What is not JSON stays as it is.
-    static func text(ofJSON json: String) -> String {
-        guard let value = JSONValue(json) else { return json }
+    static func lines(of value: JSONValue) -> [String] {
         var lines: [String] = []
         add(value, depth: 0, to: &lines)
-        return lines.joined(separator: "\n")
+        return lines
     }
 
     /// The lines of what is inside an object or a list.

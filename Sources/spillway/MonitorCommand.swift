@@ -30,7 +30,10 @@ struct MonitorCommand: ParsableCommand {
 enum EventLine {
     /// "2026-01-31T23:59:59.042Z leg-down leg=dsl why=hello_lost"
     static func text(_ json: String) -> String {
-        guard let event = JSONValue(json) else { return json }
+        JSONValue(json).map(text) ?? json
+    }
+
+    static func text(_ event: JSONValue) -> String {
         var words = [event["time"]?.string, event["event"]?.string].compactMap { $0 }
         for (name, value) in event.members where !["version", "time", "event", "severity", "message"].contains(name) {
             let text = value.string ?? value.integer.map(String.init) ?? ""

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Controller
 import EventLog
 
 /// The one executable. Exit codes: 0 done, 1 it failed, 2 the command line or the settings are wrong.
@@ -7,13 +8,11 @@ struct Spillway: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "spillway",
         abstract: "Bonds a DSL and an LTE access into one, as a home gateway or as an aggregation point.",
-        version: version,
+        version: Daemon.version,
         subcommands: [
-            RunCommand.self, CheckCommand.self, StatusCommand.self, MonitorCommand.self, DiagCommand.self, DrainCommand.self,
+            RunCommand.self, CheckCommand.self, StatusCommand.self, MonitorCommand.self, TopCommand.self, DiagCommand.self, DrainCommand.self,
             DecodeCommand.self,
         ])
-
-    static let version = "0.1.0"
 
     /// ArgumentParser's own exit code for a wrong command line is 64.
     static func main() {

@@ -22,6 +22,7 @@ import Testing
         #expect(c.kernel.canonical(.v4).local.description == "192.0.0.8")
         #expect(c.kernel.canonical(.v6).remote.description == "fd53:7069:6c6c:7761:79::9")
         #expect(c.control.socket == "/run/spillway/control.sock")
+        #expect(c.http.listen.isEmpty)
         #expect(c.hooks.command == nil && c.hooks.timeout == .seconds(10))
         #expect(c.log.level == .info && c.log.format == .text)
     }
@@ -83,6 +84,8 @@ import Testing
             [hooks]
             command = "/bin/hook"
             timeout = "300 s"
+            [http]
+            listen = ["[::1]:9157", 80]
             [log]
             level = "debug"
             format = "json"
@@ -109,6 +112,7 @@ import Testing
         #expect(c.kernel.markMask == 0xFF0000 && c.kernel.table == 1000 && c.kernel.rulePriority == 100)
         #expect(c.kernel.routeProtocol == 200 && c.kernel.queue == 65520 && c.kernel.queues == 16)
         #expect(c.kernel.canonical.remote == IPAddress("10.0.0.2") && c.kernel.canonical6.local == IPAddress("fd00::1"))
+        #expect(c.http.listen.map(\.description) == ["[::1]:9157", "127.0.0.1:80"])
         #expect(c.hooks.command == "/bin/hook" && c.hooks.timeout == .seconds(300))
         #expect(c.control.socket == "/tmp/s" && c.log.level == .debug && c.log.format == .json)
     }
@@ -180,6 +184,12 @@ import Testing
         ("hooks.command = \"hook\"", 3, "hooks.command: expected an absolute path, found \"hook\""),
         ("hooks.command = \"/hook\\u0000\"", 3, "hooks.command: expected an absolute path"),
         ("hooks.timeout = 301", 3, "hooks.timeout: 301 s is out of range: 1…300 s"),
+        ("http.listen = \"localhost:9157\"", 3, "http.listen: expected \"127.0.0.1:9157\", "),
+        ("http.listen = \"::1:9157\"", 3, "http.listen: expected \"127.0.0.1:9157\", "),
+        ("http.listen = \"127.0.0.1:+1\"", 3, "http.listen: expected \"127.0.0.1:9157\", "),
+        ("http.listen = [9157, 65536]", 3, "http.listen: expected \"127.0.0.1:9157\", "),
+        ("http.listen = [1, 2, 3, 4, 5]", 3, "http.listen: 5 addresses are out of range: at most 4"),
+        ("http.subscriber_labels = true", 3, "http.subscriber_labels: unknown key"),
         ("log.level = \"verbose\"", 3, "log.level: expected \"trace\" or "),
         ("log.format = true", 3, "log.format: expected \"text\" or \"json\", found true or false"),
     ] as [(String, Int, String)])

@@ -20,6 +20,21 @@ import Testing
         #expect(try Self.column(head: "`why` of `bond-down`").sorted() == all.map(\.name).sorted())
     }
 
+    @Test func everyMetric() throws {
+        let rows = try Document("docs/observe.md").table("metric")
+        #expect(rows.map { $0[0] } == Metric.allCases.map { "`\($0.rawValue)`" })
+        #expect(rows.map { $0[2] } == Metric.allCases.map(\.help))
+    }
+
+    @Test func everyMetricOfTheAlertsAndTheDashboard() throws {
+        let known = Set(Metric.allCases.map(\.rawValue))
+        for file in ["deploy/prometheus/spillway.rules.yml", "deploy/grafana/spillway.json"] {
+            let words = try Repository.text(file).split { !($0.isLetter || $0.isNumber || $0 == "_") }
+            let named = words.filter { $0.hasPrefix("spillway_") || $0.hasPrefix("process_") }
+            #expect(!named.isEmpty && named.allSatisfy { known.contains(String($0)) }, "\(named)")
+        }
+    }
+
     @Test func everyVariable() throws {
         let variables = HookEnvironment.always + EventField.allCases.map(\.variable)
         #expect(try Self.column(head: "variable").sorted() == variables.sorted())
@@ -29,6 +44,38 @@ import Testing
         let rows = try Document("docs/observe.md").table("variable")
         for field in EventField.allCases {
             #expect(rows.contains { $0[0] == "`\(field.variable)`" && $0[1] == "`\(field.rawValue)`" }, "\(field)")
+        }
+    }
+}
+
+/// docs/status.md and docs/status.schema.json have the same members.
+@Suite struct StatusDocumentTests {
+    @Test func theSchemaIsDocumented() throws {
+        let data = Data(try Repository.text("docs/status.schema.json").utf8)
+        let schema = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+        let parts = try #require(schema["$defs"] as? [String: [String: Any]])
+        func members(_ object: [String: Any]?) throws -> [String] {
+            try #require(object?["properties"] as? [String: Any]).keys.map { "`\($0)`" }
+        }
+        let all = try members(schema) + members(parts["bond"]) + members(parts["leg"])
+        #expect(try Document("docs/status.md").table("member").map { $0[0] }.sorted() == all.sorted())
+    }
+}
+
+/// deploy/man/spillway.8 has every command with its options.
+@Suite struct ManualPageTests {
+    @Test func everyCommandAndOption() throws {
+        let page = try Repository.text("deploy/man/spillway.8")
+        let files = try Repository.names(in: "Sources/spillway").filter { $0.hasSuffix("Command.swift") } + ["Top/TopCommand.swift"]
+        #expect(files.count >= 8)
+        for file in files {
+            let text = try Repository.text("Sources/spillway/\(file)")
+            let name = try #require(text.firstMatch(of: /commandName: "([a-z]+)"/)).1
+            #expect(page.contains(".Cm \(name)\n") && page.contains(".It Cm \(name)\n"), "\(name)")
+            for match in text.matches(of: /@(Flag|Option)[^\n]*\n\s+var ([a-zA-Z]+)/) {
+                let option = match.2.reduce("") { $0 + ($1.isUppercase ? "-\($1.lowercased())" : "\($1)") }
+                #expect(page.contains("Fl -\(option == "path" ? "config" : option)"), "\(option) of \(name)")
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ struct AggregationPointDecoder {
         result.state = table.state()
         result.dhcp = table.leaseServer(addresses: addresses)
         result.hooks = table.hooks()
+        result.http = table.http(hasSubscribers: true)
         result.log = table.log()
         result.limits = limits()
         let filterLists = FilterListDecoder(table, context: context)

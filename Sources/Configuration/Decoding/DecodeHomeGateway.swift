@@ -28,7 +28,7 @@ struct HomeGatewayDecoder {
         checkInterfaces(tunnel: tunnel)
         let shared = (table.resequencer(), table.colour(), table.kernel(), table.control(), table.log())
         let state = table.state()
-        let hooks = table.hooks()
+        let (hooks, http) = (table.hooks(), table.http(hasSubscribers: false))
         checkCanonical(shared.2, haap: haap)
 
         guard let haap, let cin, let dsl, let lte else { return nil }
@@ -37,7 +37,7 @@ struct HomeGatewayDecoder {
         result.lan = lan.map(\.value)
         result.dialect = dialect
         result.tunnel = tunnel
-        result.hooks = hooks
+        (result.hooks, result.http) = (hooks, http)
         result.state = state
         (result.resequencer, result.colour, result.kernel, result.control, result.log) = shared
         return result

@@ -70,6 +70,45 @@ extension TableReader {
         } ?? HooksConfiguration()
     }
 
+    /// `[http]`
+    func http(hasSubscribers: Bool) -> HTTPConfiguration {
+        section("http") { table in
+            var result = HTTPConfiguration()
+            result.listen = table.listenAddresses("listen")
+            if hasSubscribers, let labels = table.boolean("subscriber_labels") { result.subscriberLabels = labels }
+            return result
+        } ?? HTTPConfiguration()
+    }
+
+    /// Each of an array, or the one element alone.
+    private func listenAddresses(_ key: String) -> [ListenAddress] {
+        guard let node = node(key) else { return [] }
+        let elements: [TOMLNode] = if case .array(let array) = node.value { array } else { [node] }
+        if elements.count > HTTPConfiguration.listenLimit {
+            report(key, "\(elements.count) addresses are out of range: at most \(HTTPConfiguration.listenLimit)")
+            return []
+        }
+        var result: [ListenAddress] = []
+        for element in elements {
+            let address: ListenAddress? =
+                switch element.value {
+                case .integer(let port) where (1...65535).contains(port):
+                    ListenAddress(.v4(IPv4Address(127, 0, 0, 1)), port: UInt16(port))
+                case .string(let text): ListenAddress(text)
+                default: nil
+                }
+            if let address, !address.address.isMulticast {
+                if !result.contains(address) { result.append(address) }
+            } else {
+                let found = if case .string(let text) = element.value { "\"\(text)\"" } else { element.value.kind }
+                problems.add(
+                    element.location,
+                    "\(name(key)): expected \"127.0.0.1:9157\", \"[::1]:9157\" or a port, found \(found)")
+            }
+        }
+        return result
+    }
+
     /// `[log]`
     func log() -> LogConfiguration {
         section("log") { table in

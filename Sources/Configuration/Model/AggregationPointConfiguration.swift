@@ -18,6 +18,7 @@ public struct AggregationPointConfiguration: Hashable, Sendable {
     public var control = ControlConfiguration()
     public var state = StateConfiguration()
     public var hooks = HooksConfiguration()
+    public var http = HTTPConfiguration()
     public var log = LogConfiguration()
     /// `[defaults]`: rates of subscribers that have none of their own.
     public var defaults = SubscriberRates()

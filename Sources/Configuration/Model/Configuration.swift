@@ -24,6 +24,13 @@ public enum Configuration: Hashable, Sendable {
         }
     }
 
+    public var http: HTTPConfiguration {
+        switch self {
+        case .homeGateway(let c): c.http
+        case .aggregationPoint(let c): c.http
+        }
+    }
+
     /// As the settings name it.
     public var roleName: String {
         switch self {

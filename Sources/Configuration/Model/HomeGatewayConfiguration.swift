@@ -25,6 +25,7 @@ public struct HomeGatewayConfiguration: Hashable, Sendable {
     public var control = ControlConfiguration()
     public var state = StateConfiguration()
     public var hooks = HooksConfiguration()
+    public var http = HTTPConfiguration()
     public var log = LogConfiguration()
 
     public init(haap: AggregationPointAddress, cin: ClientIdentificationName, dsl: LegConfiguration, lte: LegConfiguration) {

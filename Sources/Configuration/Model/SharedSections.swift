@@ -121,6 +121,17 @@ public struct HooksConfiguration: Hashable, Sendable {
     public init() {}
 }
 
+/// The local HTTP server with metrics and a page (`[http]`).
+public struct HTTPConfiguration: Hashable, Sendable {
+    /// `listen`: addresses with ports, at most 4; a port alone is one of 127.0.0.1. Default: none, no server.
+    public var listen: [ListenAddress] = []
+    static let listenLimit = 4
+    /// `subscriber_labels`: metrics of each bond besides those of all, at an aggregation point. Default: false.
+    public var subscriberLabels = false
+
+    public init() {}
+}
+
 /// What is logged and how (`[log]`).
 public struct LogConfiguration: Hashable, Sendable {
     /// `level`: the least severe level that is written. Default: "info".

@@ -34,6 +34,28 @@ struct LegCounters {
     }
 }
 
+extension LegCounters {
+    /// The same for many bonds of one family at once.
+    static func read(_ bonds: [LegCounters], _ tables: NFTablesClient) throws -> [[LegID: LegTraffic]] {
+        var traffic = [[LegID: LegTraffic]](repeating: [:], count: bonds.count)
+        guard let outer = bonds.first?.outer else { return traffic }
+        for leg in outer.legs {
+            let having = bonds.indices.filter { bonds[$0].receiveFrom[leg.id] != nil }
+            let sources = having.compactMap { number in
+                bonds[number].receiveFrom[leg.id].map { [outer.value($0), Value.integer(bonds[number].key)] }
+            }
+            for (number, found) in zip(having, try tables.elements(sources, of: outer.peers(leg))) {
+                traffic[number][leg.id, default: LegTraffic()].received = found?.counter ?? Counter()
+            }
+            let remotes = bonds.map { [outer.value($0.canonicalRemote)] }
+            for (number, found) in zip(bonds.indices, try tables.elements(remotes, of: outer.destinations(leg))) {
+                traffic[number][leg.id, default: LegTraffic()].sent = found?.counter ?? Counter()
+            }
+        }
+        return traffic
+    }
+}
+
 extension TrafficSample {
     init(_ traffic: [LegID: LegTraffic]) {
         self.init(received: traffic.mapValues(\.received.packets), sent: traffic.mapValues(\.sent.packets))

@@ -1,4 +1,3 @@
-import CLinux
 import EventLog
 import Formatting
 import GREBonding
@@ -22,6 +21,13 @@ final class EventStream {
     private(set) var recent: [Entry] = []
     private(set) var counts: [EventKind: UInt64] = [:]
 
+    private(set) var legLosses: [Loss: UInt64] = [:]
+
+    struct Loss: Hashable {
+        var leg: String
+        var why: String
+    }
+
     static let recentLimit = 64
 
     init(_ log: Log) { self.log = log }
@@ -31,6 +37,7 @@ final class EventStream {
     func publish(_ event: Event) {
         log(event)
         counts[event.kind, default: 0] &+= 1
+        if event.kind == .legDown { legLosses[Loss(leg: event[.leg] ?? "", why: event[.why] ?? ""), default: 0] &+= 1 }
         if event.kind.isFrequent, sinks.isEmpty { return }
         let entry = Entry(event: event, at: Clock.now(), time: Self.wallClock())
         if !event.kind.isFrequent {
@@ -41,9 +48,8 @@ final class EventStream {
     }
 
     private static func wallClock() -> String {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return UTCTime.text(seconds: Int64(time.tv_sec), milliseconds: Int64(time.tv_nsec) / 1_000_000)
+        let time = Clock.wall()
+        return UTCTime.text(seconds: time.seconds, milliseconds: time.nanoseconds / 1_000_000)
     }
 }
 

@@ -10,16 +10,6 @@ import Observation
 /// Starts the hook command for each event, one at a time and in their order. The loop never waits for it: its end comes
 /// as a readable descriptor, and one that takes too long is killed with all it has started.
 final class HookRunner {
-    struct Counts: Hashable {
-        var started: UInt64 = 0
-        /// Could not be started, or ended with another status than 0.
-        var failed: UInt64 = 0
-        /// Took longer than it may.
-        var killed: UInt64 = 0
-        /// Events for which there was no room in the queue.
-        var dropped: UInt64 = 0
-    }
-
     private struct Running {
         var process: pid_t
         /// Readable when it has ended.
@@ -36,7 +26,7 @@ final class HookRunner {
     private let log = Log("hooks")
     private var waiting: [EventStream.Entry] = []
     private var running: Running?
-    private(set) var counts = Counts()
+    private var counts = Facts.Hooks()
 
     /// Events that may wait.
     static let queueLimit = 256
@@ -51,7 +41,12 @@ final class HookRunner {
     }
 
     var isIdle: Bool { running == nil && waiting.isEmpty }
-    var waitingCount: Int { waiting.count }
+    /// What became of the events so far.
+    var facts: Facts.Hooks {
+        var facts = counts
+        facts.waiting = waiting.count
+        return facts
+    }
 
     func take(_ entry: EventStream.Entry) {
         guard !entry.event.kind.isFrequent else { return }

@@ -12,6 +12,9 @@ final class Observers {
     private let server: StatusServer
     private let hooks: HookRunner?
     private let manager: ServiceManager?
+    private var http: HTTPServer?
+    private var history = RateHistory()
+    private var nextPoint: Instant?
 
     /// How long hook commands may go on after the end: the last events are those that undo what others set up.
     private static let patience = Duration.seconds(5)
@@ -33,6 +36,17 @@ final class Observers {
             object.add("followers", server.followerCount)
             if let hooks { object.add("hooks", hooks.json) }
         }
+        role.common.addFacts = { [hooks, unowned self] facts in
+            if let hooks { facts.hooks = hooks.facts }
+            facts.http = HTTPStatus.allCases.map { ($0.rawValue, self.http?.counts[$0] ?? 0) }
+        }
+        let settings = configuration.http
+        if !settings.listen.isEmpty {
+            http = try HTTPServer(settings.listen, loop) { [weak self] in
+                self?.respond($0, eachBond: settings.subscriberLabels)
+            }
+            nextPoint = Clock.now()
+        }
         events.subscribe { [server, hooks, manager] entry in
             server.publish(entry.event, entry.event.json(time: entry.time))
             hooks?.take(entry)
@@ -52,9 +66,34 @@ final class Observers {
         manager?.ready()
     }
 
-    func work() -> Instant? { [server.work(), hooks?.work(), manager?.work()].compactMap { $0 }.min() }
+    func work() -> Instant? {
+        let now = Clock.now()
+        if let due = nextPoint, due <= now {
+            history.add(role.facts(.totals).legs)
+            nextPoint = now + .seconds(RateHistory.step)
+        }
+        return [server.work(), hooks?.work(), manager?.work(), http?.work(), nextPoint].compactMap { $0 }.min()
+    }
+
+    /// What the HTTP server has; nil: nothing at this path.
+    private func respond(_ path: String, eachBond: Bool) -> HTTPResponse? {
+        switch path {
+        case "/metrics":
+            HTTPResponse(.ok, type: MetricsText.type, content: role.facts(eachBond ? .each : .totals).metrics())
+        case "/":
+            HTTPResponse(.ok, type: Page.type, content: Page.document(role.facts(.page), history), policy: Page.policy)
+        case "/live":
+            HTTPResponse(.ok, type: Page.type, content: Array(Page.content(role.facts(.page), history).utf8))
+        case "/facts.json":
+            HTTPResponse(.ok, type: "application/json", content: Array(role.facts(.page).json.description.utf8))
+        default: nil
+        }
+    }
 
     func ending() {
+        http?.close()
+        http = nil
+        nextPoint = nil
         manager?.stopping()
         role.common.events.publish(Event(.stopping))
     }

@@ -52,9 +52,7 @@ final class ServiceManager {
 
     /// Settings are being read anew; ``ready()`` follows. The manager wants to know when (CLOCK_MONOTONIC).
     func reloading() {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        send("RELOADING=1\nMONOTONIC_USEC=\(Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)")
+        send("RELOADING=1\nMONOTONIC_USEC=\(Clock.monotonic() / 1000)")
     }
 
     func stopping() {

@@ -19,6 +19,8 @@ final class KernelState {
     private var actions: [String: [UInt32]] = [:]
     private var formerFilters: [String: ReversePathFilter] = [:]
     private let report: (String) -> Void
+    /// Requests that failed.
+    private(set) var refusals: UInt64 = 0
     private var scheduler: SchedulerProgram?
 
     /// Loads the program that chooses legs, for those who want it. To load it takes a capability (CAP_BPF) that the
@@ -51,7 +53,7 @@ final class KernelState {
                 do throws(TransactionError) {
                     try commit(Array(run))
                 } catch {
-                    report("\(error)")
+                    refuse(error)
                     for step in run { failed.insert(step.identity) }
                 }
                 index += run.count
@@ -60,13 +62,18 @@ final class KernelState {
             do {
                 try perform(plan.steps[index])
             } catch {
-                report("\(error)")
+                refuse(error)
                 failed.insert(plan.steps[index].identity)
             }
             index += 1
         }
         applied[owner] = objects.isEmpty ? nil : objects.filter { !failed.contains($0.identity) }
         return failed.isEmpty
+    }
+
+    private func refuse(_ error: any Error) {
+        refusals &+= 1
+        report("\(error)")
     }
 
     /// Removes everything, bonds first.

@@ -2,6 +2,7 @@ import CLinux
 import GREBonding
 import Glibc
 import NetlinkKit
+import Observation
 
 /// Puts the packets of all bonds that use several legs back in order: the kernel holds them, this decides (RFC 8157
 /// §4.4). Only the first bytes of each packet are read, and nothing is allocated for one.
@@ -11,7 +12,9 @@ final class RecombinationQueue {
 
     private let queue: PacketQueue
     private var writer: VerdictWriter
-    private var resequencers: [UInt32: Resequencer] = [:]
+    private(set) var resequencers: [UInt32: Resequencer] = [:]
+    /// Of bonds that are gone.
+    private(set) var ended = Facts.Resequencer()
     /// Keys of bonds that hold packets at this moment.
     private var holding: Set<UInt32> = []
     private let markMask: UInt32
@@ -41,7 +44,7 @@ final class RecombinationQueue {
             }
         } else {
             resequencers[key]?.flush { accept($0) }
-            resequencers[key] = nil
+            if let gone = resequencers.removeValue(forKey: key) { ended.add(gone.statistics) }
             holding.remove(key)
         }
         flush()

@@ -16,7 +16,7 @@ final class Aggregator: Role {
     let common: Common
     var point: AggregationPoint
     private var sockets: [ControlSocket] = []
-    private let subscribers: SubscriberList
+    let subscribers: SubscriberList
     private let outers: [IPFamily: OuterTable]
     private var numbers = BondNumbers()
     var watch = PathWatch()
@@ -24,6 +24,10 @@ final class Aggregator: Role {
     private var keys: [UInt32: UInt32] = [:]
     /// Of each bond, for what is said of it when it is gone.
     private var described: [UInt32: (client: ClientIdentificationName, device: String)] = [:]
+    var ledger = TrafficLedger(isGateway: false)
+    var rounds = SampleRounds()
+    var watchedUntil = Instant(nanoseconds: 0)
+    var losses: [UInt32: Loss] = [:]
     private let started = Clock.now()
     private(set) var leases: LeaseService?
 
@@ -89,7 +93,8 @@ final class Aggregator: Role {
         if let deadline = point.deadline, deadline <= now { run(point.handle(.timeout, now: now)) }
         if let deadline = common.queue.deadline, deadline <= now { common.queue.expire() }
         readNarrowPaths(now)
-        return [point.deadline, common.queue.deadline, watch.due, leases?.work(now)].compactMap { $0 }.min()
+        sampleBonds(now)
+        return [point.deadline, common.queue.deadline, watch.due, leases?.work(now), rounds.due].compactMap { $0 }.min()
     }
 
     func stop() {
@@ -145,7 +150,14 @@ final class Aggregator: Role {
                 .address: address?.description ?? "", .device: bond?.device ?? "",
                 .bond: (session?.client ?? bond?.client)?.description ?? "", .session: id,
             ])
-        if case .bondDown = event { described[id] = nil }
+        switch event {
+        case .legDown(let leg, let why): losses[id] = Loss(leg: leg, why: why.rawValue, at: Clock.now())
+        case .legUp(let leg, _) where losses[id]?.leg == leg: losses[id] = nil
+        case .bondDown:
+            described[id] = nil
+            losses[id] = nil
+        default: break
+        }
     }
 
     /// What the session's gateway is to leave out of its bond (RFC 8157 §5.6.2).
@@ -162,6 +174,7 @@ final class Aggregator: Role {
             numbers.release(id)
             watch.set(id, at: [], isNarrow: false, now: Clock.now())
             if let key = keys.removeValue(forKey: id) { common.queue.set(key, nil) }
+            ledger.remove(id)
             return
         }
         let number = numbers.take(id)
@@ -203,14 +216,19 @@ final class Aggregator: Role {
         common.queue.set(bond.key, bond.legs.count > 1 ? Resequencer.Settings(settings.resequencer) : .passing)
     }
 
-    /// What the kernel counted for a session, leg by leg.
-    private func traffic(of id: UInt32) -> [LegID: LegTraffic]? {
+    /// Where the kernel counts for a session.
+    func legCounters(of id: UInt32) -> LegCounters? {
         guard let bond = point.sessions[id]?.bond, let outer = outers[bond.aggregator.family],
             let number = numbers.number(of: id)
         else { return nil }
-        let counters = LegCounters(
+        return LegCounters(
             outer: outer, key: bond.key, receiveFrom: bond.legs,
             canonicalRemote: BondNumbers.address(number, outer.family))
+    }
+
+    /// What the kernel counted for a session, leg by leg.
+    private func traffic(of id: UInt32) -> [LegID: LegTraffic]? {
+        guard let counters = legCounters(of: id) else { return nil }
         do {
             return try counters.read(common.state.tables)
         } catch {
@@ -219,15 +237,21 @@ final class Aggregator: Role {
         }
     }
 
+    func device(of id: UInt32) -> String? { numbers.number(of: id).map { "\(settings.tunnel.prefix)\($0)" } }
+
+    /// Control messages lost because a socket was full.
+    var controlDrops: UInt64 { sockets.reduce(0) { $0 + UInt64($1.drops) } }
+
     // MARK: Status
 
     func answer(_ request: Request) -> String {
         switch request {
-        case .status: return status()
+        case .status(let query): return status(query)
         case .drain:
             run(point.handle(.drain, now: Clock.now()))
             return Answer.done(unless: nil)
         case .diagnose: return Answer.done(unless: "a diagnostic begins at the gateway")
+        case .top(let count): return facts(.extremes(count)).json.description
         case .monitor: return Answer.done(unless: "not a question")
         }
     }
@@ -235,54 +259,6 @@ final class Aggregator: Role {
     /// "12 bonds", "3 bonds, draining"
     var summary: String {
         "\(point.sessions.count) bond\(point.sessions.count == 1 ? "" : "s")\(point.isDraining ? ", draining" : "")"
-    }
-
-    private func status() -> String {
-        var object = JSONObject()
-        object.add("version", 1)
-        object.add("role", "haap")
-        object.add("uptime_s", (Clock.now() - started).milliseconds / 1000)
-        object.add("draining", point.isDraining)
-        object.add(
-            "bonds",
-            point.sessions.values.sorted { $0.id < $1.id }.map { session in
-                var bond = JSONObject()
-                bond.add("state", session.bond == nil ? "down" : "up")
-                bond.add("session_id", session.id)
-                bond.add("client", session.client.description)
-                if let now = session.bond {
-                    let policy = LegPolicy(settings.colour, subscribers[session.client]?.rates ?? settings.defaults)
-                    bond.add("distribution", now.distribution.name({ $0.defaultLabel }, policy))
-                    policy.write(to: &bond)
-                    bond.add("cir_kbit", now.committedInformationRate)
-                    bond.add("hello_state", session.helloState.rawValue)
-                    bond.add("primary_only", session.primaryOnly)
-                    if let kind = session.diagnostic { bond.add("diagnostic", kind.name) }
-                    bond.add("bypass_kbit", session.bypassRate)
-                    if session.hostPrefix != .none { bond.add("host_prefix", "\(session.hostPrefix)") }
-                    if let number = numbers.number(of: session.id) {
-                        bond.add("device", "\(settings.tunnel.prefix)\(number)")
-                    }
-                    if let resequencer = common.resequencerJSON(now.key) { bond.add("resequencer", resequencer) }
-                }
-                var legs = JSONObject()
-                for leg in [LegID.primary, .secondary] {
-                    var state = JSONObject()
-                    let address = session.gatewayAddresses[leg]
-                    state.add("state", address == nil ? "down" : "up")
-                    if let address { state.add("address", address.description) }
-                    legs.add(leg.statusName, state)
-                }
-                bond.add("legs", legs)
-                return bond
-            })
-        if let leases { object.add("addresses", leases.json) }
-        if let forged = common.counter(SourceTable.counter, in: SourceTable.table) { object.add("forged_sources", forged) }
-        object.add("queue", common.queueJSON)
-        object.add("discarded", common.discardedJSON)
-        object.add("control_drops", sockets.reduce(0) { $0 + $1.drops })
-        common.addEvents(to: &object)
-        return object.description
     }
 }
 

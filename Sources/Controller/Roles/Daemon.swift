@@ -17,6 +17,9 @@ public enum Daemon {
         public var description: String
     }
 
+    /// Of the program.
+    public static let version = "0.1.0"
+
     public static func run(_ configuration: Configuration) throws(Failure) {
         do {
             let loop = try EventLoop()
@@ -57,6 +60,8 @@ protocol Role: AnyObject {
     func answer(_ request: Request) -> String
     /// The state in a few words.
     var summary: String { get }
+    /// What it does, without a question to the kernel.
+    func facts(_ detail: FactsDetail) -> Facts
 }
 
 /// Parts that both roles have.
@@ -69,6 +74,11 @@ final class Common {
     private(set) var discarded: [String: UInt64] = [:]
     /// Adds to the status what the observers know.
     var addObservers: (inout JSONObject) -> Void = { _ in }
+    /// Adds to the facts what the observers know.
+    var addFacts: (inout Facts) -> Void = { _ in }
+    let started = Clock.now()
+    /// Seconds since 1970-01-01T00:00Z.
+    let startTime = Int64(time(nil))
 
     /// - Parameter schedules: bonds will have one queue before both legs
     init(_ kernel: KernelConfiguration, _ loop: EventLoop, schedules: Bool) throws {

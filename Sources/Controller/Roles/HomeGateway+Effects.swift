@@ -65,7 +65,9 @@ extension HomeGateway {
             if id == .primary { beginBypass(Clock.now()) }
         case .legDown(let id, let reason): lastChange[id] = (reason.rawValue, Clock.now())
         case .setupDenied(let id, let code): lastChange[id] = ("denied: \(code)", Clock.now())
-        case .roundTrip: resequence(session.bond)
+        case .roundTrip(let id, let time):
+            remember(time, of: id)
+            resequence(session.bond)
         case .setupRequested(_, let attempt)
         where attempt > HomeGatewaySession.requestsPerAddress * session.aggregators.count: name?.doubt()
         default: break
@@ -121,7 +123,10 @@ extension HomeGateway {
 
     /// What a leg that is gone still had is not waited for: with one leg everything goes as it comes.
     private func resequence(_ bond: Bond?) {
-        if let old = resequencedKey, old != bond?.key { common.queue.set(old, nil) }
+        if let old = resequencedKey, old != bond?.key {
+            common.queue.set(old, nil)
+            ledger.remove(old)
+        }
         resequencedKey = bond?.key
         guard let bond else { return }
         var value = Resequencer.Settings(settings.resequencer, legs.compactMap { session.roundTripTime(of: $0.id) })

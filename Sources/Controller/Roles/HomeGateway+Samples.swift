@@ -21,6 +21,7 @@ extension HomeGateway {
         do {
             traffic = try counters.read(common.state.tables)
             meter.sample(traffic, Clock.now())
+            ledger.sample(bond.key, traffic, Clock.now())
         } catch {
             common.kernelLog(.warning, "no-counters", "\(error)")
         }

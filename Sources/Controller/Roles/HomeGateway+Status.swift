@@ -4,6 +4,7 @@ import EventLog
 import Formatting
 import GREBonding
 import NetlinkKit
+import Observation
 
 // What the control socket answers.
 extension HomeGateway {
@@ -15,6 +16,7 @@ extension HomeGateway {
             endDiagnostic(Clock.now())
             return Answer.done(unless: nil)
         case .drain: return Answer.done(unless: "only an aggregation point can be drained")
+        case .top(let count): return facts(.extremes(count)).json.description
         case .monitor: return Answer.done(unless: "not a question")
         }
     }
@@ -47,6 +49,9 @@ extension HomeGateway {
             if let kind = session.diagnostic { bond.add("diagnostic", kind.name) }
             bond.add("bypass_kbit", bypass.last)
             bond.add("bypass_upstream_kbit", upstreamBypass.last)
+            let facts = facts(.totals)
+            if let share = facts.overflow(\.down) { bond.add("overflow_down_percent", share) }
+            if let share = facts.overflow(\.up) { bond.add("overflow_up_percent", share) }
             bond.add("filter_items", filterList.count)
             if let resequencer = common.resequencerJSON(now.key) { bond.add("resequencer", resequencer) }
         }
@@ -74,15 +79,18 @@ extension HomeGateway {
         if let address = wans[id]?.address { object.add("address", address.description) }
         if let gateway = wans[id]?.gateway { object.add("gateway", gateway.description) }
         if let path = paths[id], session.bond?.legs[id] != nil { object.add("path_mtu", path) }
-        let told = id == .primary ? session.configuredDownstreamRate : 0
         if let rate = settings.upstream { object.add("upstream_kbit", rate.kilobitsPerSecond) }
-        let downstream = settings.downstream.map { UInt64($0.kilobitsPerSecond) } ?? UInt64(told)
+        let downstream = downstream(of: id, settings)
         if downstream > 0 { object.add("downstream_kbit", downstream) }
         if let rates = meter.json(id), session.bond?.legs[id] != nil { object.add("rate", rates) }
         if let counted = traffic[id], session.bond?.legs[id] != nil { object.add("traffic", JSONObject(counted)) }
         if let rtt = session.roundTripTime(of: id) {
             if let last = rtt.last { object.add("rtt_us", last.nanoseconds / 1000) }
             if let smoothed = rtt.smoothed { object.add("rtt_smoothed_us", smoothed.nanoseconds / 1000) }
+        }
+        if let hellos = session.hellos(of: id) {
+            object.add("hellos_sent", hellos.sent)
+            object.add("hellos_answered", hellos.answered)
         }
         return object
     }

@@ -29,6 +29,9 @@ final class HomeGateway: Role {
     var bypass = BypassMeter()
     var upstreamBypass = BypassMeter()
     var meter = LegMeter()
+    var ledger = TrafficLedger(isGateway: true)
+    /// The last ones of each leg, microseconds, oldest first.
+    var roundTrips: [LegID: [UInt32]] = [:]
     /// Bytes of an outer packet that reach the aggregator by each leg.
     var paths: [LegID: UInt32] = [:]
     var pathsReadAt: Instant?

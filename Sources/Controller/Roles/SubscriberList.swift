@@ -24,4 +24,17 @@ struct SubscriberList {
                 dslUpstream: subscriber.rates.dslUpstream?.kilobitsPerSecond ?? 0,
                 dslDownstream: subscriber.rates.dslDownstream?.kilobitsPerSecond ?? 0))
     }
+
+    /// Whether the operator's list allows a leg; the word of another system is not known here.
+    func allows(_ leg: LegID, _ client: ClientIdentificationName) -> Bool {
+        subscribers[client].map { $0.service == .bonding || ($0.service == .lte && leg == .secondary) } ?? true
+    }
+
+    /// Bonds that there may be.
+    var bondCount: Int { subscribers.values.count { $0.service != .suspended } }
+
+    /// Legs of a kind that there may be.
+    func legCount(_ leg: LegID) -> Int {
+        subscribers.values.count { $0.service == .bonding || ($0.service == .lte && leg == .secondary) }
+    }
 }

@@ -4,23 +4,33 @@ import NFTables
 
 /// A question or order from the control socket: words in one line.
 public enum Request: Hashable, Sendable {
-    /// `status`
-    case status
+    /// `status`, and which bonds are wanted
+    case status(StatusQuery)
     /// `diagnose bonding|dsl|lte SECONDS`, `diagnose end` (RFC 8157 §5.6.8–§5.6.11)
     case diagnose(Diagnostic?, Duration)
     /// `drain` (RFC 8157 §5.5)
     case drain
     /// `monitor`, `monitor all`: events from now on; with `all` those that are frequent, too.
     case monitor(all: Bool)
+    /// `top N`: the facts, with so many of the busiest and of the unhealthiest bonds.
+    case top(Int)
 
     /// 1…3600 s.
     static let diagnosticLimit = 3600
 
+    /// Bonds of each kind.
+    public static let topLimit = 1000
+
     init?(_ line: String) {
         let words = line.split(separator: " ")
         switch (words.first, words.count) {
-        case ("status", 1): self = .status
+        case ("status", _):
+            guard let query = StatusQuery(line.drop { $0 == " " }.dropFirst("status".count)) else { return nil }
+            self = .status(query)
         case ("drain", 1): self = .drain
+        case ("top", 2):
+            guard let count = Int(words[1]), (0...Self.topLimit).contains(count) else { return nil }
+            self = .top(count)
         case ("monitor", 1): self = .monitor(all: false)
         case ("monitor", 2) where words[1] == "all": self = .monitor(all: true)
         case ("diagnose", 2) where words[1] == "end": self = .diagnose(nil, .zero)
@@ -35,8 +45,9 @@ public enum Request: Hashable, Sendable {
 
     public var line: String {
         switch self {
-        case .status: "status"
+        case .status(let query): query.words.isEmpty ? "status" : "status \(query.words)"
         case .drain: "drain"
+        case .top(let count): "top \(count)"
         case .monitor(let all): all ? "monitor all" : "monitor"
         case .diagnose(nil, _): "diagnose end"
         case .diagnose(let kind?, let duration): "diagnose \(kind.name) \(duration.milliseconds / 1000)"

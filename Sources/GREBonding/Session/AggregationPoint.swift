@@ -86,6 +86,11 @@ public struct AggregationPoint: Sendable {
         self.random = random
     }
 
+    /// The session of a gateway.
+    public func session(of client: ClientIdentificationName) -> AggregationSession? {
+        sessionOfClient[client].flatMap { sessions[$0] }
+    }
+
     public var deadline: Instant? {
         stopped ? nil : [deadlines.first, pending.deadline, nextDrainStep].compactMap { $0 }.min()
     }

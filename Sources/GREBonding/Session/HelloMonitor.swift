@@ -11,6 +11,9 @@ struct HelloMonitor: Hashable, Sendable {
     private(set) var next: Instant
     /// Hellos sent since the last answer.
     private(set) var unanswered = 0
+    private(set) var sentCount: UInt64 = 0
+    /// Those that a later answer passed over are not in it.
+    private(set) var answeredCount: UInt64 = 0
     /// Hellos under way, oldest first. An answer is matched by the timestamp it carries back.
     private var underWay: [UnderWay] = []
 
@@ -39,6 +42,7 @@ struct HelloMonitor: Hashable, Sendable {
             unanswered = Int(attempts) - 1
         }
         unanswered += 1
+        sentCount &+= 1
         let timestamp = Timestamp(now)
         underWay.append(UnderWay(timestamp: timestamp, sent: now))
         lastSent = now
@@ -54,6 +58,7 @@ struct HelloMonitor: Hashable, Sendable {
         let sent = underWay[index].sent
         underWay.removeFirst(index + 1)
         unanswered = 0
+        answeredCount &+= 1
         silentSince = nil
         next = max(sent + interval, receivedAt)
         if let extra {

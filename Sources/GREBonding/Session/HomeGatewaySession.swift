@@ -216,6 +216,11 @@ public struct HomeGatewaySession: Sendable {
         if case .established(let hello)? = legs[id]?.state { hello.rtt } else { nil }
     }
 
+    /// Hellos of a leg that is up, since it was set up.
+    public func hellos(of id: LegID) -> (sent: UInt64, answered: UInt64)? {
+        if case .established(let hello)? = legs[id]?.state { (hello.sentCount, hello.answeredCount) } else { nil }
+    }
+
     public func isUp(_ id: LegID) -> Bool {
         if case .established? = legs[id]?.state { true } else { false }
     }

@@ -1,0 +1,110 @@
+import Addresses
+import Configuration
+import Formatting
+import GREBonding
+import Observation
+
+// What the control socket tells of an aggregation point.
+extension Aggregator {
+    func status(_ query: StatusQuery) -> String {
+        let now = Clock.now()
+        isWatched(now)
+        let facts = facts(.totals)
+        var object = JSONObject()
+        object.add("version", 1)
+        object.add("role", "haap")
+        object.add("uptime_s", facts.uptime)
+        object.add("draining", point.isDraining)
+        let found = bonds(query)
+        var counts = JSONObject()
+        counts.add("configured", facts.bonds.configured)
+        counts.add("up", facts.bonds.up)
+        counts.add("both_legs", facts.bonds.both)
+        counts.add("only_dsl", facts.bonds.onlyDSL)
+        counts.add("only_lte", facts.bonds.onlyLTE)
+        counts.add("matching", found.matching)
+        counts.add("shown", found.shown.count)
+        object.add("summary", counts)
+        // Few are read anew, unless they have just been.
+        let old = found.shown.filter { now - (ledger.entries[$0.id]?.at ?? Instant(nanoseconds: 0)) > .seconds(1) }
+        if found.shown.count <= SampleRounds.leastBatch { read(old.map(\.id), now) }
+        object.add("bonds", found.shown.map { status(of: $0, now) })
+        if let leases { object.add("addresses", leases.json) }
+        if let forged = common.counter(SourceTable.counter, in: SourceTable.table) { object.add("forged_sources", forged) }
+        object.add("queue", common.queueJSON)
+        object.add("discarded", common.discardedJSON)
+        object.add("control_drops", controlDrops)
+        common.addEvents(to: &object)
+        return object.description
+    }
+
+    /// The sessions that a query asks for, in its order, and how many there would be without its limit.
+    private func bonds(_ query: StatusQuery) -> (shown: [AggregationSession], matching: Int) {
+        // One alone is found at once.
+        if let name = query.bond, let client = ClientIdentificationName(name), let session = point.session(of: client) {
+            return query.matches(session, grade: grade(of: session)) ? ([session], 1) : ([], 0)
+        }
+        // What they are put in order by, so that no more is copied than is shown.
+        var keys: [(id: UInt32, name: String, number: Int64)] = []
+        for session in point.sessions.values {
+            let grade = query.filter == .unhealthy || query.order == .health ? grade(of: session) : 0
+            guard query.matches(session, grade: grade) else { continue }
+            switch query.order {
+            case .session: keys.append((session.id, "", 0))
+            case .name: keys.append((session.id, session.client.description, 0))
+            case .rate:
+                let rate = ledger.entries[session.id]?.rates.values.reduce(Facts.Rate(), +) ?? Facts.Rate()
+                keys.append((session.id, "", -Int64(clamping: rate.down &+ rate.up)))
+            case .health:
+                let at = lostAt(session).nanoseconds / 1_000_000_000
+                keys.append((session.id, "", -(Int64(grade) << 40 + at)))
+            }
+        }
+        keys.sort { ($0.number, $0.name, $0.id) < ($1.number, $1.name, $1.id) }
+        return (keys.prefix(query.limit).compactMap { point.sessions[$0.id] }, keys.count)
+    }
+
+    private func status(of session: AggregationSession, _ now: Instant) -> JSONObject {
+        let facts = facts(of: session, now)
+        var bond = JSONObject()
+        bond.add("state", session.bond == nil ? "down" : "up")
+        bond.add("session_id", session.id)
+        bond.add("client", session.client.description)
+        if let trouble = facts.trouble { bond.add("trouble", trouble) }
+        if let up = session.bond {
+            bond.add("distribution", facts.distribution)
+            policy(of: session).write(to: &bond)
+            bond.add("cir_kbit", up.committedInformationRate)
+            bond.add("hello_state", session.helloState.rawValue)
+            bond.add("primary_only", session.primaryOnly)
+            if let kind = session.diagnostic { bond.add("diagnostic", kind.name) }
+            bond.add("bypass_kbit", session.bypassRate)
+            if let share = facts.overflow(\.down) { bond.add("overflow_down_percent", share) }
+            if let share = facts.overflow(\.up) { bond.add("overflow_up_percent", share) }
+            if session.hostPrefix != .none { bond.add("host_prefix", "\(session.hostPrefix)") }
+            if let device = facts.device { bond.add("device", device) }
+            if let resequencer = common.resequencerJSON(up.key) { bond.add("resequencer", resequencer) }
+        }
+        var legs = JSONObject()
+        for leg in [LegID.primary, .secondary] {
+            var state = JSONObject()
+            let address = session.gatewayAddresses[leg]
+            state.add("state", address == nil ? "down" : "up")
+            if let address { state.add("address", address.description) }
+            if let measured = ledger.entries[session.id], session.bond?.legs[leg] != nil {
+                if let traffic = measured.traffic[leg] { state.add("traffic", JSONObject(traffic)) }
+                var rate = JSONObject()
+                rate.add("received_kbit", (measured.rates[leg]?.up ?? 0) / 1000)
+                rate.add("sent_kbit", (measured.rates[leg]?.down ?? 0) / 1000)
+                state.add("rate", rate)
+            }
+            if address == nil, let loss = losses[session.id], loss.leg == leg {
+                state.add("reason", loss.why)
+                state.add("since_s", (now - loss.at).milliseconds / 1000)
+            }
+            legs.add(leg.statusName, state)
+        }
+        bond.add("legs", legs)
+        return bond
+    }
+}
