@@ -28,6 +28,7 @@ let package = Package(
         .systemLibrary(name: "CLibmnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
         .systemLibrary(name: "CLibnftnl", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev"])]),
         .systemLibrary(name: "CJSON", pkgConfig: "json-c", providers: [.apt(["libjson-c-dev"])]),
+        .systemLibrary(name: "CMD5", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
         .target(name: "CLinux"),
         .target(name: "CPcap"),
         .target(name: "CScheduler"),
@@ -36,6 +37,7 @@ let package = Package(
         .target(name: "ProtocolSupport", dependencies: ["Addresses"], swiftSettings: swiftSettings),
         .target(name: "GREBonding", dependencies: ["Addresses", "ProtocolSupport"], swiftSettings: swiftSettings),
         .target(name: "Leases", dependencies: ["Addresses", "ProtocolSupport"], swiftSettings: swiftSettings),
+        .target(name: "RADIUS", dependencies: ["Addresses", "ProtocolSupport"], swiftSettings: swiftSettings),
         .target(name: "NetlinkKit", dependencies: ["Addresses", "CLibmnl", "CLinux"], swiftSettings: swiftSettings),
         .target(
             name: "NFTables", dependencies: ["Addresses", "NetlinkKit", "CLibmnl", "CLibnftnl", "CLinux"],
@@ -52,8 +54,8 @@ let package = Package(
         .target(
             name: "Controller",
             dependencies: [
-                "Addresses", "GREBonding", "Leases", "NetlinkKit", "NFTables", "CCares", "CLinux", "CScheduler",
-                "Configuration", "EventLog", "Formatting", "Observation",
+                "Addresses", "GREBonding", "Leases", "NetlinkKit", "NFTables", "RADIUS", "CCares", "CLinux", "CMD5",
+                "CScheduler", "Configuration", "EventLog", "Formatting", "Observation",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings),
@@ -71,6 +73,9 @@ let package = Package(
             resources: [.copy("Vectors")], swiftSettings: swiftSettings),
         .testTarget(
             name: "LeasesTests", dependencies: ["Addresses", "Leases", "ProtocolSupport"],
+            swiftSettings: swiftSettings),
+        .testTarget(
+            name: "RADIUSTests", dependencies: ["Addresses", "CMD5", "ProtocolSupport", "RADIUS"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "NetlinkKitTests", dependencies: ["Addresses", "NetlinkKit", "CLinux"], swiftSettings: swiftSettings),
