@@ -59,6 +59,8 @@ bench: build
 	$(SWIFT) run -c release --package-path bench bench
 	$(call say,one TCP flow at 50 + 100 Mbit/s against DSL alone (virtual time))
 	lab/run --json --out $(OUT) bond-city
+	$(call say,one TCP flow with LTE slow$(comma) lossy and far against the better leg (virtual time$(comma) an hour))
+	lab/run --json --timeout 14400 --out $(OUT) cells
 
 page: build
 	$(call say,the page in Chromium$(comma) the dashboard's questions to Prometheus$(comma) and spillway top in a terminal)

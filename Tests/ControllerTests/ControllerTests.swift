@@ -75,9 +75,7 @@ import Testing
 }
 
 @Suite struct PacketTests {
-    private func header(_ bytes: [UInt8]) -> (key: UInt32, sequence: UInt32)? {
-        RecombinationQueue.header(bytes.span.bytes)
-    }
+    private func header(_ bytes: [UInt8]) -> OuterHeader? { OuterHeader(bytes.span.bytes) }
 
     private let ipv4: [UInt8] = [0x45, 0, 0, 40, 0, 0, 0, 0, 64, 47, 0, 0, 192, 0, 0, 9, 192, 0, 0, 8]
     private let gre: [UInt8] = [0x30, 0, 8, 0, 0x5A, 0x5A, 0x2A, 0x36, 0, 0, 0x9E, 0x50]

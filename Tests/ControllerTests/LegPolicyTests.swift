@@ -56,10 +56,14 @@ import Testing
         queues: 5300...5300, controlProtocol: 0xB7EA, overflowHold: 2000)
 
     private func colouring(
-        _ distribution: Bond.Distribution, _ policy: LegPolicy, rate: UInt64 = 1_000_000, second: UInt64 = 2_000_000
+        _ distribution: Bond.Distribution, _ policy: LegPolicy, rate: UInt64 = 1_000_000, second: UInt64 = 2_000_000,
+        isUsed: Bool = true
     ) -> Colouring {
-        Colouring(
-            distribution, table: Self.table, rate: rate, burst: 4000, overhead: 46, secondaryRate: second,
+        var leg = SecondLeg()
+        leg.rate = second
+        leg.isUsed = isUsed
+        return Colouring(
+            distribution, table: Self.table, rate: rate, burst: 4000, overhead: 46, secondary: leg,
             secondaryOverhead: 50, queues: true, policy: policy)
     }
 
@@ -73,8 +77,8 @@ import Testing
         let packets = colouring(both, policy(.weighted, weights: weights)).plan
         #expect(packets.flow_share == 0 && packets.packet_share == 16_384)
         // A slow leg is left to itself only where packets of one flow would have to wait for it.
-        #expect(colouring(both, policy(), second: 1000).plan.legs == 1)
-        #expect(colouring(both, policy(.perFlow), second: 1000).plan.legs == 3)
+        #expect(colouring(both, policy(), isUsed: false).plan.legs == 1)
+        #expect(colouring(both, policy(.perFlow), isUsed: false).plan.legs == 3)
     }
 
     @Test func thePlanKeepsToLimits() {

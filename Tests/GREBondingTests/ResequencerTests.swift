@@ -89,6 +89,55 @@ import Testing
         #expect(out == [100])
     }
 
+    @Test func silenceFollowsWhatTheLegsShow() {
+        let ms: Int64 = 1_000_000
+        var r = Resequencer(
+            settings: .init(bufferLimit: 4096, timer: 1000 * ms, silence: 400 * ms, expected: 15 * ms))
+        #expect(r.silence == 400 * ms)
+        _ = run([(0, 0), (2, 0)], &r, at: 0)
+        // 20 ms is how late it came; a quarter more and a margin is waited from now on.
+        #expect(run([(1, 1)], &r, at: 20 * ms) == [1, 2])
+        #expect(r.silence == 35 * ms)
+        _ = run([(4, 0)], &r, at: 100 * ms)
+        #expect(r.deadline == 135 * ms)
+        r.expire(now: 135 * ms) { _ in }
+        // It comes after all: the next one is given that time.
+        _ = run([(3, 1)], &r, at: 164 * ms)
+        #expect(r.silence == 90 * ms && r.statistics.late == 1)
+        // Without such trouble it is forgotten, down to what is expected.
+        for second in 1...20 as ClosedRange<Int64> {
+            let number = UInt32(second * 3 + 2)
+            _ = run([(number, 0), (number + 2, 0)], &r, at: second * 1000 * ms)
+            _ = run([(number + 1, 1)], &r, at: second * 1000 * ms + 4 * ms)
+        }
+        #expect(r.silence < 40 * ms)
+    }
+
+    @Test func independentPacketsDoNotWaitAndAreNotWaitedFor() {
+        var r = Resequencer(settings: Self.settings)
+        var out: [UInt32] = []
+        func take(_ number: UInt32, _ leg: Int, _ independent: Bool) {
+            r.receive(
+                sequence: number, leg: leg, token: UInt64(number), now: 0, independent: independent
+            ) { out.append(UInt32($0)) }
+        }
+        take(0, 0, false)
+        take(2, 0, false)
+        take(3, 0, true)
+        take(4, 0, false)
+        #expect(out == [0, 3])
+        take(1, 1, false)
+        #expect(out == [0, 3, 1, 2, 4])
+        take(5, 0, true)
+        take(6, 0, false)
+        #expect(out == [0, 3, 1, 2, 4, 5, 6] && r.depth == 0 && r.statistics.independent == 1)
+        // A number that is missing before an independent one is given up like any other.
+        take(8, 0, true)
+        r.expire(now: 80_000_000) { out.append(UInt32($0)) }
+        take(9, 0, false)
+        #expect(out.suffix(2) == [8, 9] && r.statistics.timedOut == 1)
+    }
+
     @Test func jumpBeyondTheBufferStartsAnew() {
         var r = Resequencer(settings: .init(bufferLimit: 64, timer: 80_000_000))
         #expect(run([(0, 0), (2, 0), (1000, 0), (1001, 1)], &r) == [0, 2, 1000, 1001])
@@ -134,7 +183,10 @@ import Testing
             }
             let number = base &- UInt32(random.next(upperBound: UInt64(16)))
             put[token, default: 0] += 1
-            r.receive(sequence: number, leg: Int(random.next(upperBound: UInt64(2))), token: token, now: now) {
+            r.receive(
+                sequence: number, leg: Int(random.next(upperBound: UInt64(2))), token: token, now: now,
+                independent: seed % 2 == 0 && random.next(upperBound: UInt64(4)) == 0
+            ) {
                 got[$0, default: 0] += 1
             }
             now += Int64(random.next(upperBound: UInt64(300)))

@@ -13,14 +13,16 @@ NEEDS = [spillway.binary()]
 DOWN, UP, SIZE = 3, 2, 1200
 # Bytes of a frame for each byte of payload.
 FRAME = (SIZE + 42) / SIZE
+# Its rate can be read from the kernel.
+POLICE = {"overflow": "police"}
 
 prepare = spillway.prepare
 
 
 def run(lab):
     with Topology.load("village") as network:
-        haap = Spillway(lab, "haap", settings("haap", network))
-        hg = Spillway(lab, "hg", settings("hg", network))
+        haap = Spillway(lab, "haap", settings("haap", network, colour=POLICE))
+        hg = Spillway(lab, "hg", settings("hg", network, colour=POLICE))
         with haap, hg:
             hg.wait_for("bonded", is_bonded)
             capture = Capture("hg", "dsl", lab.out / "hg-dsl.pcap", snap=256, filter="proto 47")

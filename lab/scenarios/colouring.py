@@ -14,13 +14,15 @@ DSL_MBIT = 1
 # Of what an inner packet of so many bytes adds on DSL: IPv4 and GRE with key and sequence, and Ethernet.
 ADDED = 20 + 12 + 14
 SECONDS = 1.5
+POLICE = {"overflow": "police"}
 
 prepare = spillway.prepare
 
 
 def run(lab):
     with Topology.load("village", dsl={"up_mbit": DSL_MBIT, "down_mbit": DSL_MBIT}) as network:
-        with Spillway(lab, "haap", settings("haap", network)), Spillway(lab, "hg", settings("hg", network)) as hg:
+        haap = Spillway(lab, "haap", settings("haap", network, colour=POLICE))
+        with haap, Spillway(lab, "hg", settings("hg", network, colour=POLICE)) as hg:
             hg.wait_for("bonded", is_bonded)
             cir = DSL_MBIT * 0.99
             for host in ("hg", "haap"):

@@ -13,7 +13,7 @@ VIRTUAL_TIME = True
 NEEDS = [spillway.binary()]
 THRESHOLD_MS, VIOLATION, COMPLIANCE = 100, 3, 2
 # Half of DSL's rate is committed, so that what flows spills over and still fits DSL alone: then nothing may be lost.
-COLOUR = {"cir_share": 50}
+COLOUR = {"cir_share": 50, "overflow": "police"}
 MBIT = 6
 
 prepare = spillway.prepare

@@ -81,7 +81,7 @@ extension Colouring {
     ///   - overhead: bytes that each inner packet grows by on the first leg
     init(
         _ distribution: Bond.Distribution, table: OuterTable, rate: UInt64, burst: UInt32, overhead: Int,
-        secondaryRate: UInt64 = 0, secondaryOverhead: Int = 0, queues: Bool = false, policy: LegPolicy? = nil
+        secondary: SecondLeg = SecondLeg(), secondaryOverhead: Int = 0, queues: Bool = false, policy: LegPolicy? = nil
     ) {
         let legs: [LegID] =
             switch distribution {
@@ -94,7 +94,7 @@ extension Colouring {
         self.legs = legs.reduce(0) { $0 | 1 << UInt32($1.rawValue) }
         marks = [table.mark(.primary), table.mark(.secondary)]
         self.queues = queues
-        self.secondaryRate = secondaryRate
+        second = secondary
         self.secondaryOverhead = UInt16(clamping: secondaryOverhead)
         guard let policy else { return }
         limits = [LegID.primary, .secondary].map { policy.limits[$0]?.bytesPerSecond ?? 0 }

@@ -1,4 +1,5 @@
 import Addresses
+import Configuration
 import GREBonding
 import NFTables
 import NetlinkKit
@@ -126,6 +127,34 @@ struct Ruleset: Hashable, Sendable {
     }
 }
 
+/// What the queue before both legs has to know of the second one.
+struct SecondLeg: Hashable, Sendable {
+    /// Bytes a second that it carries; 0: not known, no limit.
+    var rate: UInt64 = 0
+    /// Nanoseconds by which its packets arrive later.
+    var delay: UInt64 = 0
+    /// Whether what it adds is worth its use at present.
+    var isUsed = true
+
+    init() {}
+
+    /// - Parameters:
+    ///   - rate: nil: it is not measured, and what is configured holds
+    ///   - delay: by which its packets arrive later
+    init(_ rate: LegRate?, configured: BitRate?, delay: Duration) {
+        self.delay = UInt64(max(0, delay.nanoseconds))
+        guard let rate else {
+            self.rate = configured.map(Self.ceiling) ?? 0
+            return
+        }
+        self.rate = rate.rate
+        isUsed = rate.isWorthUsing
+    }
+
+    /// What is used of a configured rate, so that the leg's own queue stays empty: bytes a second.
+    static func ceiling(_ rate: BitRate) -> UInt64 { rate.bytesPerSecond / 100 * 98 }
+}
+
 /// The program on a bond's device that chooses a leg for each packet (RFC 8157 §4.3).
 struct Colouring: Hashable, Sendable {
     /// Packet mark of the leg that conforming packets take.
@@ -140,11 +169,11 @@ struct Colouring: Hashable, Sendable {
     var overhead: UInt16
     /// One queue before both legs instead of `police`.
     var queues = false
-    /// Which legs may be used: bit 0 the first, bit 1 the second; their marks; what the second one carries in bytes a
-    /// second, 0 unknown, and what packets grow by on it.
+    /// Which legs may be used: bit 0 the first, bit 1 the second; their marks; what is known of the second one, and what
+    /// packets grow by on it.
     var legs: UInt32 = 0
     var marks: [UInt32] = [0, 0]
-    var secondaryRate: UInt64 = 0
+    var second = SecondLeg()
     var secondaryOverhead: UInt16 = 0
     /// What each leg may carry at most, in bytes a second; 0: no limit.
     var limits: [UInt64] = [0, 0]

@@ -22,6 +22,9 @@ final class KernelState {
     /// Requests that failed.
     private(set) var refusals: UInt64 = 0
     private var scheduler: SchedulerProgram?
+    /// Devices with one queue for both legs. Where the kernel cannot have it, `police` stands in.
+    private var scheduled: Set<String> = []
+    private var canSchedule = true
 
     /// Loads the program that chooses legs, for those who want it. To load it takes a capability (CAP_BPF) that the
     /// daemon gives up before it starts.
@@ -148,6 +151,7 @@ final class KernelState {
                 try route.perform(Link.delete(.name(name)))
                 forget(name)
                 actions[name] = nil
+                scheduled.remove(name)
             case .reversePathFilter(let name, _):
                 if let former = formerFilters.removeValue(forKey: name) {
                     try route.perform(Link.setReversePathFilter(.name(name), former))
@@ -160,10 +164,10 @@ final class KernelState {
                 var transaction = Transaction()
                 transaction.deleteIfPresent(ruleset.table.id)
                 try tables.commit(transaction)
-            case .colouring(let link, let colouring):
+            case .colouring(let link, _):
                 let index = index(of: link)
                 try route.perform(Qdisc.clsact(link: index).delete())
-                if colouring.queues {
+                if scheduled.remove(link) != nil {
                     scheduler?.remove(link: index)
                     try route.perform(Qdisc(link: index, .fq(FairQueue())).delete())
                 }
@@ -199,7 +203,18 @@ final class KernelState {
     private func colour(_ link: String, _ colouring: Colouring) throws(KernelError) {
         let index = index(of: link)
         try route.perform(Qdisc.clsact(link: index).add())
-        if colouring.queues { return try schedule(index, colouring) }
+        if colouring.queues, canSchedule {
+            do throws(KernelError) {
+                try schedule(index, colouring)
+                scheduled.insert(link)
+                return
+            } catch {
+                report("\(error): LTE takes what police refuses instead of what a queue lets over")
+                canSchedule = false
+                scheduler?.remove(link: index)
+                _ = route.perform([Qdisc(link: index, .fq(FairQueue())).delete()])
+            }
+        }
         for (i, list) in colouring.actions.enumerated() {
             try route.perform(
                 Filter(
@@ -215,6 +230,30 @@ final class KernelState {
             throw .malformed(Operation("read", "filters of \(link)"), "\(numbers.count) actions instead of \(count)")
         }
         actions[link] = numbers
+    }
+
+    /// Changes what an owner's device is told about its legs, at once and without looking at anything else.
+    func adjust(_ owner: Owner, _ change: (inout Colouring) -> Void) {
+        for (at, object) in (applied[owner] ?? []).enumerated() {
+            guard case .colouring(let link, var colouring) = object else { continue }
+            change(&colouring)
+            guard .colouring(link: link, colouring) != object else { return }
+            do throws(KernelError) {
+                try recolour(link, colouring)
+                applied[owner]?[at] = .colouring(link: link, colouring)
+            } catch {
+                report("\(error)")
+            }
+        }
+    }
+
+    /// Bytes that an owner's device has sent on its second leg; nil where no queue counts them.
+    func sentOnSecond(_ owner: Owner) -> UInt64? {
+        for object in applied[owner] ?? [] {
+            guard case .colouring(let link, let colouring) = object, scheduled.contains(link) else { continue }
+            return scheduler?.sentOnSecond(link: index(of: link), rate: colouring.second.rate)
+        }
+        return nil
     }
 
     /// Puts the bond's plan into effect.
@@ -240,7 +279,7 @@ final class KernelState {
     }
 
     private func recolour(_ link: String, _ colouring: Colouring) throws(KernelError) {
-        if colouring.queues { return try plan(index(of: link), colouring) }
+        if scheduled.contains(link) { return try plan(index(of: link), colouring) }
         guard let numbers = actions[link] else { return try colour(link, colouring) }
         // Marks before what lets packets come to them.
         let requests = zip(colouring.actions.joined(), numbers).reversed().map { Action($0, index: $1).replace() }

@@ -4,6 +4,12 @@ import Glibc
 import NetlinkKit
 import Observation
 
+/// What puts one bond's packets in order.
+private struct Recombination {
+    var resequencer: Resequencer
+    var flows = SparseFlows()
+}
+
 /// Puts the packets of all bonds that use several legs back in order: the kernel holds them, this decides (RFC 8157
 /// §4.4). Only the first bytes of each packet are read, and nothing is allocated for one.
 final class RecombinationQueue {
@@ -12,7 +18,7 @@ final class RecombinationQueue {
 
     private let queue: PacketQueue
     private var writer: VerdictWriter
-    private(set) var resequencers: [UInt32: Resequencer] = [:]
+    private var bonds: [UInt32: Recombination] = [:]
     /// Of bonds that are gone.
     private(set) var ended = Facts.Resequencer()
     /// Keys of bonds that hold packets at this moment.
@@ -35,23 +41,27 @@ final class RecombinationQueue {
 
     /// How the packets of a bond are put in order; nil: it is gone, and what it still holds is let go.
     func set(_ key: UInt32, _ settings: Resequencer.Settings?) {
-        guard resequencers[key]?.settings != settings else { return }
+        guard bonds[key]?.resequencer.settings != settings else { return }
         if let settings {
-            resequencers[key, default: Resequencer(settings: settings)].settings = settings
+            bonds[key, default: Recombination(resequencer: Resequencer(settings: settings))].resequencer.settings =
+                settings
             if settings == .passing {
-                resequencers[key]?.flush { accept($0) }
+                bonds[key]?.resequencer.flush { accept($0) }
+                bonds[key]?.flows = SparseFlows()
                 holding.remove(key)
             }
         } else {
-            resequencers[key]?.flush { accept($0) }
-            if let gone = resequencers.removeValue(forKey: key) { ended.add(gone.statistics) }
+            bonds[key]?.resequencer.flush { accept($0) }
+            if let gone = bonds.removeValue(forKey: key) { ended.add(gone.resequencer.statistics) }
             holding.remove(key)
         }
         flush()
     }
 
+    var resequencers: some Sequence<Resequencer> { bonds.values.lazy.map(\.resequencer) }
+
     func statistics(of key: UInt32) -> (Resequencer.Statistics, depth: Int)? {
-        resequencers[key].map { ($0.statistics, $0.depth) }
+        bonds[key].map { ($0.resequencer.statistics, $0.resequencer.depth) }
     }
 
     /// Takes all packets that are announced, and lets go of those whose turn it is.
@@ -68,7 +78,7 @@ final class RecombinationQueue {
     /// When ``expire()`` is due.
     var deadline: Instant? {
         var least: Int64?
-        for key in holding { if let time = resequencers[key]?.deadline { least = min(least ?? time, time) } }
+        for key in holding { if let time = bonds[key]?.resequencer.deadline { least = min(least ?? time, time) } }
         return least.map { Instant(nanoseconds: $0) }
     }
 
@@ -76,22 +86,26 @@ final class RecombinationQueue {
         guard !holding.isEmpty else { return }
         let now = Self.clock()
         for key in holding {
-            resequencers[key]?.expire(now: now) { accept($0) }
-            if resequencers[key]?.depth ?? 0 == 0 { holding.remove(key) }
+            bonds[key]?.resequencer.expire(now: now) { accept($0) }
+            if bonds[key]?.resequencer.depth ?? 0 == 0 { holding.remove(key) }
         }
         flush()
     }
 
     private func take(_ packet: borrowing QueuedPacket, _ now: Int64) {
         packets &+= 1
-        guard let (key, sequence) = Self.header(packet.payload), resequencers[key] != nil else {
+        guard let header = OuterHeader(packet.payload), let bond = bonds.index(forKey: header.key) else {
             unsequenced &+= 1
             return accept(UInt64(packet.id))
         }
         // The first leg's packets come unmarked, those of the others with their leg's mark: see OuterTable.
         let leg = max(0, Int((packet.mark & markMask) >> UInt32(markMask.trailingZeroBitCount)) - 1)
-        resequencers[key]?.receive(sequence: sequence, leg: leg, token: UInt64(packet.id), now: now) { accept($0) }
-        if resequencers[key]?.depth ?? 0 > 0 { holding.insert(key) } else { holding.remove(key) }
+        let independent = bonds.values[bond].flows.isSparse(
+            flow: header.flow, leg: leg, bytes: header.length, now: now)
+        bonds.values[bond].resequencer.receive(
+            sequence: header.sequence, leg: leg, token: UInt64(packet.id), now: now, independent: independent
+        ) { accept($0) }
+        if bonds.values[bond].resequencer.depth > 0 { holding.insert(header.key) } else { holding.remove(header.key) }
     }
 
     private func accept(_ token: UInt64) {
@@ -105,30 +119,6 @@ final class RecombinationQueue {
     private func flush() {
         do throws(KernelError) { try writer.flush() } catch { lastError = "\(error)" }
     }
-
-    /// GRE key and sequence number of an IP packet; nil when it has none.
-    static func header(_ packet: RawSpan) -> (key: UInt32, sequence: UInt32)? {
-        func byte(_ i: Int) -> UInt8 { packet.unsafeLoad(fromByteOffset: i, as: UInt8.self) }
-        func word(_ i: Int) -> UInt32 {
-            UInt32(bigEndian: packet.unsafeLoadUnaligned(fromByteOffset: i, as: UInt32.self))
-        }
-        guard packet.byteCount >= 20 else { return nil }
-        let start: Int
-        switch byte(0) >> 4 {
-        case 4:
-            start = Int(byte(0) & 0xF) * 4
-            guard start >= 20, byte(9) == gre else { return nil }
-        case 6:
-            start = 40
-            guard byte(6) == gre else { return nil }
-        default: return nil
-        }
-        guard packet.byteCount >= start + 12, byte(start) & 0xB0 == 0x30, byte(start + 1) & 7 == 0 else { return nil }
-        return (word(start + 4), word(start + 8))
-    }
-
-    /// IP protocol number, RFC 2784.
-    private static let gre: UInt8 = 47
 
     /// The loop's timer counts the same clock.
     private static func clock() -> Int64 { Clock.now().nanoseconds }

@@ -30,6 +30,10 @@ final class Aggregator: Role {
     var losses: [UInt32: Loss] = [:]
     private let started = Clock.now()
     private(set) var leases: LeaseService?
+    /// What the LTE legs carry downstream, by session.
+    var lteRates: [UInt32: LegRate] = [:]
+    var lteSampling = SampleTimes()
+    var receivedAt = Instant(nanoseconds: 0)
 
     init(_ settings: AggregationPointConfiguration, _ loop: EventLoop) throws {
         self.settings = settings
@@ -94,7 +98,10 @@ final class Aggregator: Role {
         if let deadline = common.queue.deadline, deadline <= now { common.queue.expire() }
         readNarrowPaths(now)
         sampleBonds(now)
-        return [point.deadline, common.queue.deadline, watch.due, leases?.work(now), rounds.due].compactMap { $0 }.min()
+        sampleLTE(now)
+        return [
+            point.deadline, common.queue.deadline, watch.due, leases?.work(now), rounds.due, lteSampling.due,
+        ].compactMap { $0 }.min()
     }
 
     func stop() {
@@ -104,6 +111,7 @@ final class Aggregator: Role {
 
     private func receive(_ socket: ControlSocket) {
         common.drain(socket, settings.dialect) { message, received in
+            receivedAt = received.at
             run(
                 point.handle(
                     .message(message, from: received.source, to: received.destination), now: received.at))
@@ -111,7 +119,7 @@ final class Aggregator: Role {
         pathsMayHaveChanged(socket.tooBig())
     }
 
-    private func run(_ effects: [AggregationPoint.Effect]) {
+    func run(_ effects: [AggregationPoint.Effect]) {
         // What the machine is told in answer comes after all that it asked for.
         var answers: [AggregationPoint.Input] = []
         for effect in effects {
@@ -130,6 +138,7 @@ final class Aggregator: Role {
                 answers.append(.traffic(sessionID: id, TrafficSample(traffic)))
             case .event(let id, let event):
                 publish(event, id)
+                if case .roundTrip(.secondary, let time) = event, let id { measuredRoundTrip(time, of: id) }
                 if case .bondUp(let id) = event, let items = filterList(of: id) {
                     answers.append(.setFilterList(sessionID: id, items))
                 }
@@ -171,6 +180,7 @@ final class Aggregator: Role {
         guard let bond, let outer = outers[bond.aggregator.family], let subscriber = subscribers[bond.client] else {
             leases?.remove(id)
             common.state.apply([], for: .bond(id))
+            lteRates[id] = nil
             numbers.release(id)
             watch.set(id, at: [], isNarrow: false, now: Clock.now())
             if let key = keys.removeValue(forKey: id) { common.queue.set(key, nil) }
@@ -184,13 +194,14 @@ final class Aggregator: Role {
         let known = policy.committed(bond.committedInformationRate, settings.colour)
         let cir = known ?? Colouring.unknownRate
         let overhead = Int(Overhead.outer(outer.family, numbered: policy.numbersPackets)) + 14
+        setLTERate(of: id, bond, cir, subscriber.rates.lteDownstream)
         var objects = BondObjects(
             outer: outer, device: device, canonicalRemote: BondNumbers.address(number, outer.family), mtu: mtu,
             alias: "spillway bond of \(bond.client)", receiveFrom: bond.legs, sendTo: bond.legs, sendFrom: [:],
             colouring: Colouring(
                 policy.distribution(bond.distribution, isRateKnown: known != nil), table: outer,
                 rate: cir.bytesPerSecond, burst: UInt32(clamping: settings.colour.burstBytes(cir: cir, mtu: mtu)),
-                overhead: overhead, secondaryRate: subscriber.rates.lteDownstream?.bytesPerSecond ?? 0,
+                overhead: overhead, secondary: secondLeg(of: id, subscriber.rates.lteDownstream),
                 secondaryOverhead: overhead, queues: settings.colour.overflow == .queue, policy: policy),
             numbersPackets: policy.numbersPackets
         ).objects(bond)
@@ -213,7 +224,15 @@ final class Aggregator: Role {
         }
         keys[id] = bond.key
         described[id] = (bond.client, device)
-        common.queue.set(bond.key, bond.legs.count > 1 ? Resequencer.Settings(settings.resequencer) : .passing)
+        resequence(id)
+    }
+
+    func resequence(_ id: UInt32) {
+        guard let bond = point.sessions[id]?.bond else { return }
+        common.queue.set(
+            bond.key,
+            bond.legs.count > 1
+                ? .init(settings.resequencer, expected: secondaryDelay(of: id).nanoseconds) : .passing)
     }
 
     /// Where the kernel counts for a session.

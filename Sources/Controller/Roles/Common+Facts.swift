@@ -72,7 +72,7 @@ extension RecombinationQueue {
     /// Of all bonds, those that are gone among them.
     var facts: Facts.Resequencer {
         var facts = ended
-        for resequencer in resequencers.values {
+        for resequencer in resequencers {
             facts.add(resequencer.statistics)
             facts.depth += resequencer.depth
         }

@@ -11,6 +11,7 @@ struct GatewayBond {
     /// Bytes of an outer packet that reach the aggregator by each leg.
     var paths: [LegID: UInt32]
     var inner: InnerAddresses
+    var secondary = SecondLeg()
 
     private var device: String { settings.tunnel.name.description }
     private var number: RouteProtocol { RouteProtocol(rawValue: settings.kernel.routeProtocol) }
@@ -40,8 +41,7 @@ struct GatewayBond {
             colouring: Colouring(
                 policy.distribution(bond.distribution, isRateKnown: known != nil), table: outer,
                 rate: cir.bytesPerSecond, burst: UInt32(clamping: settings.colour.burstBytes(cir: cir, mtu: mtu)),
-                overhead: header + settings.dsl.linkOverhead,
-                secondaryRate: settings.lte.upstream?.bytesPerSecond ?? 0,
+                overhead: header + settings.dsl.linkOverhead, secondary: secondary,
                 secondaryOverhead: header + settings.lte.linkOverhead, queues: settings.colour.overflow == .queue,
                 policy: policy), numbersPackets: policy.numbersPackets
         ).objects(bond)

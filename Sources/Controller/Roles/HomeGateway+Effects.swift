@@ -68,6 +68,7 @@ extension HomeGateway {
         case .roundTrip(let id, let time):
             remember(time, of: id)
             resequence(session.bond)
+            measuredRoundTrip(time, on: id)
         case .setupRequested(_, let attempt)
         where attempt > HomeGatewaySession.requestsPerAddress * session.aggregators.count: name?.doubt()
         default: break
@@ -111,11 +112,15 @@ extension HomeGateway {
         guard let bond else {
             leases.bondDown()
             common.state.apply([], for: .bond(0))
+            lteRate = nil
             return
         }
         if !session.aggregators.contains(bond.aggregator) { applyBase() }
         readPaths(bond)
-        let objects = GatewayBond(settings: settings, outer: outer, paths: paths, inner: inner).objects(bond)
+        setLTERate(bond)
+        let objects = GatewayBond(
+            settings: settings, outer: outer, paths: paths, inner: inner, secondary: secondLeg
+        ).objects(bond)
         common.state.apply(objects, for: .bond(0))
     }
 
@@ -129,7 +134,9 @@ extension HomeGateway {
         }
         resequencedKey = bond?.key
         guard let bond else { return }
-        var value = Resequencer.Settings(settings.resequencer, legs.compactMap { session.roundTripTime(of: $0.id) })
+        var value = Resequencer.Settings(
+            settings.resequencer, legs.compactMap { session.roundTripTime(of: $0.id) },
+            expected: secondaryDelay.nanoseconds)
         value.legs = legs.count
         common.queue.set(bond.key, bond.legs.count > 1 ? value : .passing)
     }
@@ -138,16 +145,18 @@ extension HomeGateway {
 extension Resequencer.Settings {
     /// A fixed OUTOFORDER_TIMER is taken as it is. Otherwise packets wait for a leg as long as it is alive, and its
     /// silence is judged by what is known of the legs' round trips.
-    init(_ settings: ResequencerConfiguration, _ times: [RoundTripTime] = []) {
+    /// - Parameter expected: nanoseconds by which the second leg is later
+    init(_ settings: ResequencerConfiguration, _ times: [RoundTripTime] = [], expected: Int64 = 0) {
         switch settings.timer {
         case .fixed(let time): self.init(bufferLimit: settings.buffer, timer: time.duration.nanoseconds)
         case .automatic:
             let smoothed = times.compactMap { $0.smoothed?.nanoseconds }
             let difference = (smoothed.max() ?? 0) - (smoothed.min() ?? 0)
             let jitter = times.map(\.deviation.nanoseconds).max() ?? 0
+            // Until the legs have shown how late they come, the round trips say how long is surely enough.
             self.init(
                 bufferLimit: settings.buffer, timer: 1_000_000_000,
-                silence: min(max(difference + 4 * jitter, 100_000_000), 400_000_000))
+                silence: min(max(difference + 4 * jitter, 400_000_000), 1_000_000_000), expected: expected)
         }
     }
 }

@@ -10,6 +10,7 @@ extension HomeGateway {
     func sampleTraffic(_ now: Instant) {
         readCounters()
         run(session.handle(.traffic(TrafficSample(traffic)), now: now))
+        sampleLTE(now)
     }
 
     /// Keeps the old counts where the kernel does not answer.

@@ -43,6 +43,9 @@ final class HomeGateway: Role {
     let leases: GatewayLeases
     /// What `resolv.conf` holds.
     var resolverText = ""
+    /// What LTE carries upstream, and when a round trip of it was received last.
+    var lteRate: LegRate?
+    var receivedAt = Instant(nanoseconds: 0)
 
     init(_ settings: HomeGatewayConfiguration, _ loop: EventLoop) throws {
         self.settings = settings
@@ -162,6 +165,7 @@ final class HomeGateway: Role {
     func receive(_ id: LegID) {
         guard let socket = sockets[id] else { return }
         common.drain(socket, settings.dialect) { message, received in
+            receivedAt = received.at
             run(session.handle(.message(message, on: id, from: received.source), now: received.at))
         }
         if !socket.tooBig().isEmpty { pathsMayHaveChanged() }

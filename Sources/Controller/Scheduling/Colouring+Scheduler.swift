@@ -6,38 +6,48 @@ extension Colouring {
         static let target: UInt64 = 15_000_000
         static let interval: UInt64 = 100_000_000
         static let limit: UInt64 = 150_000_000
-        /// Bytes that a flow which counts as sparse may send at once, and bytes a second that it may send.
+        /// The second leg is left alone while the first one's queue is shorter than this, and longer where it is later
+        /// by more than a little.
+        static let margin: UInt64 = 5_000_000
+        static let little: UInt64 = 16_000_000
+        /// A second leg that adds less than one part in so many costs more by the time its packets take than it brings.
+        static let leastShare: UInt64 = 20
+        /// Bytes that a flow which counts as sparse may send at once, and bytes a second that it may send: more than
+        /// the other end's ``SparseFlows`` allow.
         static let sparseBurst: UInt64 = 3000
-        static let sparseRate: ClosedRange<UInt64> = 8_000...125_000
-        /// Percent of the second leg's rate that is used, so that its own queue stays empty.
-        static let secondaryShare: UInt64 = 98
+        static let sparseRate: ClosedRange<UInt64> = 20_000...125_000
     }
 
     /// The same as a plan for the program.
     var plan: scheduler_plan {
         var plan = scheduler_plan()
         let first = Self.cost(atMost(limits[0], rate))
-        let second = Self.cost(atMost(limits[1], secondaryRate / 100 * Queue.secondaryShare))
-        plan.cost = (first, second)
-        plan.burst = (UInt64(burst) &* first >> 16, UInt64(burst) &* (second == 0 ? first : second) >> 16)
+        let cost = Self.cost(atMost(limits[1], second.rate))
+        plan.cost = (first, cost)
+        let ahead = (UInt64(burst) &* first) >> 16
+        plan.burst = (ahead, ahead)
         let sparse = min(max(rate / 8, Queue.sparseRate.lowerBound), Queue.sparseRate.upperBound)
         plan.sparse_cost = Self.cost(sparse)
         plan.sparse_total_cost = Self.cost(max(rate / 2, 1))
-        plan.sparse_burst = Queue.sparseBurst &* plan.sparse_cost >> 16
-        plan.target = Queue.target
-        plan.interval = Queue.interval
-        plan.limit = Queue.limit
+        plan.sparse_burst = (Queue.sparseBurst &* plan.sparse_cost) >> 16
         plan.mark = (marks[0], marks[1])
         plan.mask = mask
         plan.overhead = (UInt32(overhead), UInt32(secondaryOverhead))
-        // A leg that adds less than a twentieth costs more by the time its packets take than it brings.
-        let isSlow = sharing == .overflow && secondaryRate > 0 && secondaryRate < rate / 20
-        plan.legs = legs == 3 && isSlow ? 1 : legs
+        plan.legs = legs == 3 && sharing == .overflow && !second.isUsed ? 1 : legs
         switch sharing {
+        case .overflow where plan.legs == 3:
+            // A flow whose packets wait for each other at the far end must have enough under way to keep the first leg
+            // busy meanwhile. That is so if as much waits here when the second leg is first used.
+            let later = second.delay &+ ((cost &* 1500) >> 16)
+            let much = later - min(later, Queue.little)
+            plan.patience = much &+ much / 4 &+ Queue.margin
         case .overflow: break
         case .packets(let share): plan.packet_share = share
         case .flows(let share): plan.flow_share = share
         }
+        plan.target = Queue.target &+ plan.patience
+        plan.interval = Queue.interval &+ 2 &* plan.patience
+        plan.limit = Queue.limit &+ plan.patience
         return plan
     }
 

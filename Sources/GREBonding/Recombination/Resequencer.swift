@@ -2,14 +2,19 @@
 /// release comes out; the packets themselves stay where they are and are named by a token.
 ///
 /// A gap ends in one of three ways: the missing packets come; every leg has delivered something that was sent after
-/// them, and as a leg keeps its order they are lost; or the leg that may still bring them has been silent for the
-/// whole timer. A slow leg that keeps delivering is waited for, up to OUTOFORDER_TIMER: its queue may be long.
+/// them, and as a leg keeps its order they are lost; or the leg that may still bring them has been silent for longer
+/// than it lets wait, as it showed before. A slow leg that keeps delivering is waited for, up to OUTOFORDER_TIMER: its
+/// queue may be long.
 public struct Resequencer: Sendable {
     public struct Settings: Hashable, Sendable {
         /// MAX_PERFLOW_BUFFER: packets held at most.
         public var bufferLimit: Int
-        /// Nanoseconds of silence of a leg after which what it may still have is not waited for.
+        /// Nanoseconds of silence of a leg after which what it may still have is not waited for; at most so many where
+        /// ``expected`` is known.
         public var silence: Int64
+        /// Nanoseconds by which the slower leg is known to be later than the other; nil: the silence is not to follow
+        /// what the legs show.
+        public var expected: Int64?
         /// OUTOFORDER_TIMER: nanoseconds that a packet is held at most.
         public var timer: Int64
         /// Legs in use, 1…16.
@@ -19,10 +24,11 @@ public struct Resequencer: Sendable {
         public static let passing = Settings(bufferLimit: 0, timer: 0)
 
         /// - Parameter silence: nil: `timer`, which alone decides then
-        public init(bufferLimit: Int, timer: Int64, silence: Int64? = nil, legs: Int = 2) {
+        public init(bufferLimit: Int, timer: Int64, silence: Int64? = nil, expected: Int64? = nil, legs: Int = 2) {
             self.bufferLimit = bufferLimit
             self.timer = timer
             self.silence = min(silence ?? timer, timer)
+            self.expected = expected.map { max($0, 0) }
             self.legs = min(max(legs, 1), 16)
         }
     }
@@ -40,6 +46,8 @@ public struct Resequencer: Sendable {
         public var timedOut: UInt64 = 0
         /// Starts from a new number: the buffer would not have held the distance.
         public var resynchronized: UInt64 = 0
+        /// Released at once although an earlier number was missing: packets of flows that use one leg only.
+        public var independent: UInt64 = 0
         /// Longest wait of a packet that was released in order, nanoseconds.
         public var longestWait: Int64 = 0
     }
@@ -48,13 +56,15 @@ public struct Resequencer: Sendable {
         var token: UInt64 = 0
         /// Arrival, nanoseconds; .min: empty.
         var arrival: Int64 = .min
+        /// Its packet was released on arrival; only its number is kept.
+        var isReleased = false
     }
 
     public var settings: Settings {
         didSet { if settings.legs != oldValue.legs { legs = Self.marks(settings) } }
     }
     public private(set) var statistics = Statistics()
-    /// Packets held now.
+    /// Packets held now, and numbers of those that did not wait.
     public private(set) var depth = 0
     private var expected: UInt32?
     /// The number after the highest one held or released.
@@ -68,6 +78,12 @@ public struct Resequencer: Sendable {
     /// The highest number seen on each leg, and when.
     private var legs: [LegMark]
     private var lateInARow = 0
+    /// How long after ``waitingSince`` what was missing came, lately.
+    private var lateness = RecentExtreme(.greatest, window: .seconds(5))
+    /// Since when a leg that may have the next number has said nothing while a later one waits.
+    private var waitingSince: Int64 = 0
+    /// Numbers that were given up last, and since when they had been waited for.
+    private var givenUp: (from: UInt32, to: UInt32, since: Int64) = (0, 0, 0)
 
     private struct LegMark {
         var highest: UInt32 = 0
@@ -84,9 +100,20 @@ public struct Resequencer: Sendable {
     /// When ``expire(now:release:)`` is due, nanoseconds; nil when nothing is held.
     public private(set) var deadline: Int64?
 
-    /// Takes a packet. `leg` counts from 0, higher ones than there are count as the last; `release` is called for each packet that may go now, in order.
+    /// Nanoseconds of silence that end a gap at present: what the legs showed and a quarter more.
+    public var silence: Int64 {
+        guard let expected = settings.expected, let learned = lateness.value else { return settings.silence }
+        let known = max(expected, learned)
+        return min(known &+ known / 4 &+ Self.margin, settings.silence)
+    }
+
+    /// Nanoseconds that a leg may be later than ever before.
+    private static let margin: Int64 = 10_000_000
+
+    /// Takes a packet. `leg` counts from 0, higher ones than there are count as the last; `release` is called for each
+    /// packet that may go now, in order. One of an `independent` flow goes at once, and its number counts as there.
     public mutating func receive(
-        sequence: UInt32, leg: Int, token: UInt64, now: Int64, release: (UInt64) -> Void
+        sequence: UInt32, leg: Int, token: UInt64, now: Int64, independent: Bool = false, release: (UInt64) -> Void
     ) {
         if settings.bufferLimit == 0 { return release(token) }
         let index = min(max(leg, 0), legs.count - 1)
@@ -104,6 +131,7 @@ public struct Resequencer: Sendable {
         if distance == 0 {
             lateInARow = 0
             statistics.inOrder &+= 1
+            if depth > 0 { lateness.add(now &- waitingSince, at: now) }
             release(token)
             expected = next &+ 1
             if Int32(bitPattern: horizon &- next) <= 0 { horizon = next &+ 1 }
@@ -113,7 +141,7 @@ public struct Resequencer: Sendable {
             release(token)
         } else {
             lateInARow = 0
-            hold(sequence, distance, token, now, release)
+            hold(sequence, distance, token, now, independent, release)
         }
         if depth > 0 { passOver(now, release) }
         updateDeadline()
@@ -122,6 +150,7 @@ public struct Resequencer: Sendable {
     /// Releases what has waited for the whole timer.
     public mutating func expire(now: Int64, release: (UInt64) -> Void) {
         while depth > 0, let due = deadline, due <= now {
+            if let next = expected { givenUp = (next, firstHeld, waitingSince) }
             statistics.timedOut &+= UInt64(skipGap())
             drain(now, release)
             updateDeadline()
@@ -151,6 +180,7 @@ public struct Resequencer: Sendable {
     private mutating func late(_ sequence: UInt32, _ leg: Int, _ now: Int64) {
         statistics.late &+= 1
         lateInARow += 1
+        if sequence &- givenUp.from < givenUp.to &- givenUp.from { lateness.add(now &- givenUp.since, at: now) }
         // Nothing but late numbers: the sender restarted its count, or was away for half the number space.
         if lateInARow >= 32, depth == 0 {
             statistics.resynchronized &+= 1
@@ -161,7 +191,8 @@ public struct Resequencer: Sendable {
     }
 
     private mutating func hold(
-        _ sequence: UInt32, _ distance: Int32, _ token: UInt64, _ now: Int64, _ release: (UInt64) -> Void
+        _ sequence: UInt32, _ distance: Int32, _ token: UInt64, _ now: Int64, _ independent: Bool,
+        _ release: (UInt64) -> Void
     ) {
         if Int(distance) >= settings.bufferLimit {
             statistics.resynchronized &+= 1
@@ -179,10 +210,15 @@ public struct Resequencer: Sendable {
             statistics.late &+= 1
             return release(token)
         }
-        ring[slot] = Slot(token: token, arrival: now)
+        ring[slot] = Slot(token: token, arrival: now, isReleased: independent)
         if depth == 0 || Int32(bitPattern: sequence &- firstHeld) < 0 { firstHeld = sequence }
         depth += 1
-        statistics.held &+= 1
+        if independent {
+            statistics.independent &+= 1
+            release(token)
+        } else {
+            statistics.held &+= 1
+        }
         if Int32(bitPattern: sequence &- horizon) >= 0 { horizon = sequence &+ 1 }
     }
 
@@ -192,8 +228,10 @@ public struct Resequencer: Sendable {
         while depth > 0 {
             let slot = Int(next & mask)
             guard ring[slot].arrival != .min else { break }
-            if now != .min { statistics.longestWait = max(statistics.longestWait, now &- ring[slot].arrival) }
-            release(ring[slot].token)
+            if !ring[slot].isReleased {
+                if now != .min { statistics.longestWait = max(statistics.longestWait, now &- ring[slot].arrival) }
+                release(ring[slot].token)
+            }
             ring[slot].arrival = .min
             depth -= 1
             next &+= 1
@@ -239,7 +277,8 @@ public struct Resequencer: Sendable {
         for leg in legs where leg.seen != .min && Int32(bitPattern: leg.highest &- next) < 0 {
             alive = max(alive, leg.seen)
         }
-        deadline = min(alive &+ settings.silence, arrival &+ settings.timer)
+        waitingSince = alive
+        deadline = min(alive &+ silence, arrival &+ settings.timer)
     }
 
     private mutating func grow(toHold count: Int) {

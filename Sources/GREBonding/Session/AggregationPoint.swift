@@ -48,6 +48,8 @@ public struct AggregationPoint: Sendable {
         case authorized(AuthorizationRequest, AuthorizationResult)
         /// The answer to ``Effect/sampleTraffic(sessionID:)``.
         case traffic(sessionID: UInt32, TrafficSample)
+        /// The round trip of a leg of a session is wanted now, as an event.
+        case probe(sessionID: UInt32, LegID)
         case timeout
         /// What the gateway of a session is to leave out of its bond (RFC 8157 §5.6.2); replaces the list before.
         case setFilterList(sessionID: UInt32, [FilterItem])
@@ -103,6 +105,7 @@ public struct AggregationPoint: Sendable {
             receive(message, from: source, to: destination, now, &effects)
         case .authorized(let request, let result): authorized(request, result, now, &effects)
         case .traffic(let id, let sample): update(id, now, &effects) { $0.sampled(sample, now, &$1) }
+        case .probe(let id, let leg): update(id, now, &effects) { $0.probe(leg, now, &$1) }
         case .timeout: runTimers(now, &effects)
         case .setFilterList(let id, let items): update(id, now, &effects) { $0.setFilterList(items, now, &$1) }
         case .tearDown(let id, let code): end(id, .tornDown(code), code: code, &effects)

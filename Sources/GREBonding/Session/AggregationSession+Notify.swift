@@ -14,6 +14,7 @@ extension AggregationSession {
             guard let timestamp = message.timestamp else {
                 return effects.append(.event(sessionID: id, .discarded(.missingAttribute)))
             }
+            delays.heard(timestamp, on: leg, at: now)
             let prefix = message.ipv6PrefixAssignedByHAAP ?? .none
             send(.hello, [.timestamp(timestamp), .ipv6PrefixAssignedByHAAP(prefix)], preferring: leg, &effects)
         case .notify: notified(message.attributes, on: leg, now, &effects)
@@ -29,7 +30,7 @@ extension AggregationSession {
         var echo: [Attribute] = []
         for attribute in attributes {
             switch attribute {
-            case .tunnelVerification: verified(&effects)
+            case .tunnelVerification: verified(on: leg, now, &effects)
             case .filterListPackageACK(let ack): acknowledged(ack, now, &effects)
             case .filterListPackage: effects.append(.event(sessionID: id, .discarded(.unexpectedType)))
             default: echo.append(attribute)
@@ -76,7 +77,12 @@ extension AggregationSession {
     }
 
     /// The gateway that holds the session is alive: whoever else asked under its name is refused (§5.6.15).
-    private mutating func verified(_ effects: inout [AggregationPoint.Effect]) {
+    private mutating func verified(on leg: LegID, _ now: Instant, _ effects: inout [AggregationPoint.Effect]) {
+        if let probe, probe.leg == leg {
+            self.probe = nil
+            effects.append(.event(sessionID: id, .roundTrip(leg, max(.zero, now - probe.sent))))
+            if verification == nil { return }
+        }
         guard let check = verification?.request.request else {
             return effects.append(.event(sessionID: id, .discarded(.duplicate)))
         }

@@ -37,8 +37,12 @@ public struct AggregationSession: Hashable, Sendable {
     public internal(set) var helloState = HelloState.active
     /// The prefix that the gateway uses in its LAN (§5.6.7); ::/0: none yet.
     public internal(set) var hostPrefix = AssignedIPv6Prefix.none
+    /// How much later the gateway is heard by the secondary leg.
+    public internal(set) var delays = LegDelays()
     var notifies = NotifyQueue()
     var verification: Verification?
+    /// A Tunnel Verification that measures a leg's round trip.
+    var probe: Probe?
     var filters: FilterListSender
     /// The gateway refused its first filter list.
     var filterListMustRestart = false
@@ -53,6 +57,11 @@ public struct AggregationSession: Hashable, Sendable {
         var request: PendingSetup
         var attempts: Int
         var next: Instant
+    }
+
+    struct Probe: Hashable, Sendable {
+        var leg: LegID
+        var sent: Instant
     }
 
     public var gatewayAddresses: [LegID: IPAddress] { legs.mapValues(\.address) }
@@ -151,6 +160,14 @@ public struct AggregationSession: Hashable, Sendable {
         }
     }
 
+    /// Measures a leg's round trip by a Tunnel Verification, which the gateway answers at once (RFC 8157 §5.6.15). A
+    /// later one takes the place of one that is under way; a real verification is not disturbed.
+    mutating func probe(_ leg: LegID, _ now: Instant, _ effects: inout [AggregationPoint.Effect]) {
+        guard legs[leg]?.confirmed == true, verification == nil else { return }
+        probe = Probe(leg: leg, sent: now)
+        send(.notify, [.tunnelVerification], preferring: leg, &effects)
+    }
+
     mutating func heard(_ leg: LegID, _ now: Instant) {
         legs[leg]?.heard = now
         legs[leg]?.doubt = .none
@@ -174,6 +191,7 @@ public struct AggregationSession: Hashable, Sendable {
         guard legs.removeValue(forKey: leg) != nil else { return }
         effects.append(.event(sessionID: id, .legDown(leg, reason)))
         if leg == .primary { bypassRate = 0 }
+        delays.forget(leg)
         forgetShared(&effects)
     }
 

@@ -52,6 +52,14 @@ struct HelloMonitor: Hashable, Sendable {
         return timestamp
     }
 
+    /// Marks a Hello as sent that only measures: no attempt is counted, and the next one keeps its time.
+    mutating func probe(now: Instant) -> Timestamp {
+        let timestamp = Timestamp(now)
+        underWay.append(UnderWay(timestamp: timestamp, sent: now))
+        if underWay.count > 16 { underWay.removeFirst() }
+        return timestamp
+    }
+
     /// Takes an answer; the round trip it measured, or nil when it answers nothing that is under way.
     mutating func answered(_ timestamp: Timestamp, receivedAt: Instant, interval: Duration) -> Duration? {
         guard let index = underWay.firstIndex(where: { $0.timestamp == timestamp }) else { return nil }
@@ -65,7 +73,7 @@ struct HelloMonitor: Hashable, Sendable {
             if sent >= extra { self.extra = nil } else { next = min(next, max(extra, receivedAt)) }
         }
         let sample = max(receivedAt - sent, .zero)
-        rtt.add(sample)
+        rtt.add(sample, at: receivedAt)
         return sample
     }
 
@@ -116,13 +124,16 @@ public struct RoundTripTime: Hashable, Sendable {
     public private(set) var last: Duration?
     public private(set) var smoothed: Duration?
     public private(set) var deviation: Duration = .zero
-    public private(set) var least: Duration?
+    private var recent = RecentExtreme(.least, window: .seconds(60))
 
     public init() {}
 
-    mutating func add(_ sample: Duration) {
+    /// The least of late: without a queue on the way, if there ever was none.
+    public var least: Duration? { recent.value.map { .nanoseconds($0) } }
+
+    mutating func add(_ sample: Duration, at now: Instant) {
         last = sample
-        least = min(least ?? sample, sample)
+        recent.add(sample.nanoseconds, at: now.nanoseconds)
         guard let old = smoothed else {
             smoothed = sample
             deviation = sample / 2

@@ -162,6 +162,13 @@ extension HomeGatewaySession {
         runNotifies(now, &effects)
     }
 
+    mutating func probe(_ id: LegID, _ now: Instant, _ effects: inout [Effect]) {
+        guard case .established(var hello)? = legs[id]?.state else { return }
+        let timestamp = hello.probe(now: now)
+        legs[id]?.state = .established(hello)
+        sendHello(id, timestamp, &effects)
+    }
+
     private func sendHello(_ id: LegID, _ timestamp: Timestamp, _ effects: inout [Effect]) {
         guard let grant else { return }
         effects.append(

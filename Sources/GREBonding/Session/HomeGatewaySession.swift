@@ -55,6 +55,8 @@ public struct HomeGatewaySession: Sendable {
         case timeout
         /// What the kernel counted; due at ``wantsTrafficSampleAt``.
         case traffic(TrafficSample)
+        /// A round trip of a leg that is up is wanted now: a Hello is sent beside those that are due (RFC 8157 §5.4).
+        case probe(LegID)
         /// Traffic beside the bond on the primary WAN since the last sample, kbit/s; due at ``wantsBypassSampleAt``.
         /// Downstream it is reported (RFC 8157 §5.6.1), upstream it lowers this end's own CIR (§4.3).
         case bypassTraffic(UInt32, upstream: UInt32 = 0)
@@ -183,6 +185,7 @@ public struct HomeGatewaySession: Sendable {
         case .message(let message, let id, let source): receive(message, id, source, now, &effects)
         case .timeout: break
         case .traffic(let sample): sampled(sample, now)
+        case .probe(let id): probe(id, now, &effects)
         case .bypassTraffic(let down, let up): bypassed(down, up, now)
         case .addressed: addressesBy = nil
         case .prefixAssigned(let prefix):

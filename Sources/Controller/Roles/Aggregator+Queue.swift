@@ -1,0 +1,66 @@
+import Configuration
+import GREBonding
+
+/// When bonds are looked at: all of them now and then, those that use LTE often.
+struct SampleTimes {
+    var busy: Set<UInt32> = []
+    var nextAll: Instant?
+    var nextBusy: Instant?
+
+    var due: Instant? { busy.isEmpty ? nextAll : [nextAll, nextBusy].compactMap { $0 }.min() }
+}
+
+// What the queue before both legs is told of LTE: its rate downstream, and by how much it is later.
+extension Aggregator {
+    func secondaryDelay(of id: UInt32) -> Duration { point.sessions[id]?.delays.difference ?? .zero }
+
+    func secondLeg(of id: UInt32, _ configured: BitRate?) -> SecondLeg {
+        SecondLeg(lteRates[id], configured: configured, delay: secondaryDelay(of: id))
+    }
+
+    func setLTERate(of id: UInt32, _ bond: Bond, _ cir: BitRate, _ configured: BitRate?) {
+        guard settings.colour.overflow == .queue, settings.colour.distribution == .overflow, bond.legs.count > 1 else {
+            return lteRates[id] = nil
+        }
+        let limits = LegRate.Settings(
+            ceiling: configured.map(SecondLeg.ceiling),
+            least: max(cir.bytesPerSecond / Colouring.Queue.leastShare, 1))
+        lteRates[id, default: LegRate(limits)].settings = limits
+        if lteSampling.nextAll == nil { lteSampling.nextAll = Clock.now() }
+    }
+
+    func sampleLTE(_ now: Instant) {
+        if let due = lteSampling.nextAll, due <= now {
+            lteSampling.nextAll = lteRates.isEmpty ? nil : now + .seconds(1)
+            lteSampling.nextBusy = now + LegRate.interval
+            for id in lteRates.keys { sampleLTE(of: id, now) }
+        } else if let due = lteSampling.nextBusy, due <= now {
+            lteSampling.nextBusy = now + LegRate.interval
+            for id in lteSampling.busy { sampleLTE(of: id, now) }
+        }
+    }
+
+    private func sampleLTE(of id: UInt32, _ now: Instant) {
+        guard lteRates[id] != nil, let bytes = common.state.sentOnSecond(.bond(id)) else {
+            lteSampling.busy.remove(id)
+            return
+        }
+        let asks = lteRates[id]?.sampled(bytes: bytes, now: now) ?? false
+        if lteRates[id]?.isBusy ?? false { lteSampling.busy.insert(id) } else { lteSampling.busy.remove(id) }
+        adjustQueue(of: id)
+        if asks { run(point.handle(.probe(sessionID: id, .secondary), now: now)) }
+    }
+
+    func measuredRoundTrip(_ time: Duration, of id: UInt32) {
+        lteRates[id]?.measured(time, sent: receivedAt + (.zero - time), now: receivedAt)
+        adjustQueue(of: id)
+    }
+
+    /// After a Hello too: how much later LTE is may be known better then.
+    func adjustQueue(of id: UInt32) {
+        guard lteRates[id] != nil else { return }
+        let second = secondLeg(of: id, nil)
+        common.state.adjust(.bond(id)) { $0.second = second }
+        resequence(id)
+    }
+}

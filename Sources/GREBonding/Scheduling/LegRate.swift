@@ -1,0 +1,241 @@
+/// How much a leg carries, found from round trips while it is loaded, so that its own queue stays short. Counts of
+/// bytes and round trips go in, a rate comes out; one probe is under way at a time.
+///
+/// While the queue is empty the rate grows. Once there is one, two probes that both waited in it tell the leg's
+/// capacity: what was sent between them is what the leg carried between their arrivals. The rate is then the capacity,
+/// less what lets the queue drain.
+public struct LegRate: Hashable, Sendable {
+    public struct Settings: Hashable, Sendable {
+        /// Bytes a second by configuration, which are never exceeded; nil: not known.
+        public var ceiling: UInt64?
+        /// Below so many bytes a second the leg is not worth using.
+        public var least: UInt64
+
+        public init(ceiling: UInt64?, least: UInt64) {
+            self.ceiling = ceiling
+            self.least = least
+        }
+    }
+
+    private struct Probe: Hashable, Sendable {
+        var sent: Instant
+        /// Bytes given to the leg before it.
+        var bytes: UInt64
+        var wait: Duration = .zero
+    }
+
+    /// Between two samples of a leg in use.
+    public static let interval = Duration.milliseconds(50)
+    /// The queue that is aimed at; a probe that is late by so much more is overdue.
+    static let target = Duration.milliseconds(10)
+    static let patience = Duration.milliseconds(40)
+    /// A probe is lost after so much more.
+    static let loss = Duration.milliseconds(400)
+    /// Probes in a row that find a queue although the rate was cut: the path has become longer.
+    static let stuckLimit = 16
+    static let lostLimit = 8
+    static let slowest: UInt64 = 8_000
+    /// How often the queue is let run dry, to see the round trip without it.
+    static let drainInterval = Duration.seconds(20)
+    static let trialWaits = (first: Duration.seconds(30), last: Duration.seconds(600))
+
+    public var settings: Settings
+    /// Bytes a second to be given to the leg, links' headers included.
+    public private(set) var rate: UInt64
+    /// What was measured last; nil: the leg has never been full.
+    public private(set) var capacity: UInt64?
+    /// Queue on the leg when it was measured last.
+    public private(set) var wait: Duration = .zero
+    private var base = RecentExtreme(.least, window: .seconds(60))
+    private var probe: Probe?
+    private var answered: Probe?
+    /// The last sample, as a probe that was not sent.
+    private var sample: Probe?
+    private var isLoaded = false
+    private var changed: Instant?
+    private var isSearching = true
+    private var stuck = 0
+    private var stuckLeast: Duration = .zero
+    private var beforeCut: UInt64?
+    private var isCut = false
+    private var drainAt: Instant?
+    private var trialAt: Instant?
+    private var trialWait = Self.trialWaits.first
+    private var lostInARow = 0
+
+    public init(_ settings: Settings) {
+        self.settings = settings
+        rate = settings.least + settings.least / 4
+        limit()
+    }
+
+    /// Whether the leg carries enough to be used at all. While it does not, it is tried now and then.
+    public var isWorthUsing: Bool { capacity.map { $0 >= settings.least } ?? (rate >= settings.least / 2) }
+
+    /// Whether a sample is wanted soon, or only now and then.
+    public var isBusy: Bool { isLoaded || probe != nil }
+
+    /// Takes how many bytes have been given to the leg since whenever.
+    /// - Returns: whether a probe is to be sent now
+    public mutating func sampled(bytes: UInt64, now: Instant) -> Bool {
+        if !isWorthUsing {
+            if trialAt == nil {
+                trialAt = now + trialWait
+                trialWait = min(trialWait * 2, Self.trialWaits.last)
+            }
+            if let trialAt, trialAt <= now { beginTrial() }
+        }
+        defer { sample = Probe(sent: now, bytes: bytes) }
+        guard let last = sample, bytes >= last.bytes, now > last.sent else {
+            probe = nil
+            answered = nil
+            return false
+        }
+        let given = bytes - last.bytes
+        isLoaded = given >= 1500 && given >= Self.carried(rate, now - last.sent) / 16
+        if let probe {
+            overdue(probe, now)
+            if self.probe != nil { return false }
+        }
+        guard isLoaded else {
+            answered = nil
+            return false
+        }
+        probe = Probe(sent: now, bytes: bytes)
+        isCut = false
+        return true
+    }
+
+    /// Takes a round trip of the leg: of a probe, or of another message.
+    /// - Parameter sent: when the message left
+    public mutating func measured(_ roundTrip: Duration, sent: Instant, now: Instant) {
+        base.add(roundTrip.nanoseconds, at: now.nanoseconds)
+        guard var probe, probe.sent == sent, let base = base.value else { return }
+        self.probe = nil
+        lostInARow = 0
+        probe.wait = max(.zero, roundTrip - .nanoseconds(base))
+        wait = probe.wait
+        let last = answered
+        answered = probe
+        let wasCut = beforeCut
+        beforeCut = nil
+        if let wasCut, probe.wait <= Self.target { rate = max(rate, wasCut) }
+        let carried = last.map { last in capacity(last, probe) } ?? nil
+        if let carried {
+            let old = capacity ?? carried
+            capacity = carried > old / 2 && carried / 2 < old ? (old * 3 + carried) / 4 : carried
+        }
+        if probe.wait > allowed {
+            tooMuch(probe, roundTrip, carried, now)
+        } else if let last {
+            stuck = 0
+            grow(from: last, to: probe, now)
+        }
+        limit()
+    }
+
+    /// The leg is another one.
+    public mutating func reset() { self = LegRate(settings) }
+
+    // MARK: -
+
+    /// A full packet or two may always be in the queue.
+    private var allowed: Duration {
+        Self.target + .nanoseconds(Int64(clamping: 3_000 * 1_000_000_000 / max(rate, Self.slowest)))
+    }
+
+    /// What the leg carried between two probes that both waited; nil: it was not full.
+    private func capacity(_ a: Probe, _ b: Probe) -> UInt64? {
+        guard min(a.wait, b.wait) > Self.target / 2, b.bytes > a.bytes + 3000 else { return nil }
+        let time = (b.sent - a.sent + b.wait - a.wait).nanoseconds
+        guard time > 1_000_000 else { return nil }
+        return UInt64(Double(b.bytes - a.bytes) * 1e9 / Double(time))
+    }
+
+    private mutating func tooMuch(_ probe: Probe, _ roundTrip: Duration, _ carried: UInt64?, _ now: Instant) {
+        isSearching = false
+        stuckLeast = stuck == 0 ? roundTrip : min(stuckLeast, roundTrip)
+        stuck += 1
+        if stuck >= Self.stuckLimit {
+            base = RecentExtreme(.least, window: .seconds(60))
+            base.add(stuckLeast.nanoseconds, at: now.nanoseconds)
+            stuck = 0
+            return
+        }
+        // So that the queue has drained in about two round trips and a little.
+        let time = roundTrip.nanoseconds + 100_000_000
+        let share = max(0.5, 1 - Double((probe.wait - Self.target).nanoseconds) / Double(time))
+        let full = carried.map { _ in capacity ?? rate } ?? min(rate, capacity ?? rate)
+        rate = UInt64(Double(full) * share)
+        changed = now
+    }
+
+    private mutating func grow(from last: Probe, to probe: Probe, _ now: Instant) {
+        if let capacity, last.wait > allowed, rate < capacity {
+            // The queue has drained.
+            rate = capacity / 50 * 49
+            changed = now
+            return
+        }
+        let time = probe.sent - last.sent
+        // Only what was sent at the present rate says something about it.
+        guard last.sent >= changed ?? last.sent,
+            probe.bytes - min(last.bytes, probe.bytes) >= Self.carried(rate, time) / 10 * 7
+        else { return }
+        // Without a queue well beyond what was measured: the leg carries more than it did.
+        if let capacity, rate > capacity / 4 * 5 {
+            self.capacity = nil
+            isSearching = true
+        }
+        if let drainAt, drainAt <= now, let capacity {
+            self.drainAt = now + Self.drainInterval
+            rate = capacity / 100 * 85
+        } else {
+            rate += isSearching ? rate / 2 : rate / 32
+            if drainAt == nil { drainAt = now + Self.drainInterval }
+        }
+        changed = now
+    }
+
+    /// A probe that does not come back waits in a queue, or is lost: the rate is cut, and restored when the next one
+    /// finds no queue. Where no probe ever comes back nothing can be known.
+    private mutating func overdue(_ probe: Probe, _ now: Instant) {
+        let expected = Duration.nanoseconds(base.value ?? 200_000_000)
+        let age = now - probe.sent
+        guard age > expected + allowed + Self.patience else { return }
+        if lostInARow >= Self.lostLimit { return self.probe = age > expected + Self.loss ? nil : probe }
+        if !isCut {
+            isCut = true
+            beforeCut = beforeCut ?? rate
+            rate = rate / 4 * 3
+            changed = now
+        } else if age > expected + Self.loss {
+            self.probe = nil
+            lostInARow += 1
+            if lostInARow >= Self.lostLimit { rate = max(rate, beforeCut ?? rate) }
+        }
+        limit()
+    }
+
+    private mutating func beginTrial() {
+        trialAt = nil
+        rate = settings.least + settings.least / 4
+        isSearching = true
+        capacity = nil
+        answered = nil
+        limit()
+    }
+
+    private mutating func limit() {
+        rate = max(rate, Self.slowest)
+        if let ceiling = settings.ceiling { rate = min(rate, max(ceiling, 1)) }
+        if rate > settings.least * 2 {
+            trialWait = Self.trialWaits.first
+            trialAt = nil
+        }
+    }
+
+    private static func carried(_ rate: UInt64, _ time: Duration) -> UInt64 {
+        UInt64(Double(rate) * Double(max(0, time.nanoseconds)) / 1e9)
+    }
+}

@@ -1,0 +1,91 @@
+import Addresses
+import GREBonding
+import Testing
+
+@testable import Controller
+
+/// What the program before both legs is told.
+@Suite struct PlanTests {
+    /// DSL with 1 MB/s, LTE with 2 MB/s and later by so many milliseconds.
+    private func colouring(later: UInt64, rate: UInt64 = 2_000_000, isUsed: Bool = true) -> Colouring {
+        var second = SecondLeg()
+        second.rate = rate
+        second.delay = later * 1_000_000
+        second.isUsed = isUsed
+        var colouring = Colouring(
+            primary: 1 << 28, secondary: 2 << 28, mask: 0xF << 28, rate: 1_000_000, burst: 4000, overhead: 46)
+        colouring.legs = 3
+        colouring.marks = [1 << 28, 2 << 28]
+        colouring.second = second
+        return colouring
+    }
+
+    @Test func patienceGrowsWithWhatLTEIsLater() {
+        #expect(colouring(later: 0).plan.patience == 5_000_000)
+        #expect(colouring(later: 15).plan.patience == 5_000_000)
+        let far = colouring(later: 215).plan
+        #expect((250_000_000...260_000_000).contains(far.patience))
+        #expect(far.target > far.patience && far.limit > far.target && far.interval > far.patience)
+        // A packet that takes long on a slow leg comes later for that.
+        #expect(colouring(later: 15, rate: 100_000).plan.patience > colouring(later: 15).plan.patience)
+    }
+
+    @Test func aLegThatIsNotWorthItIsNotUsed() {
+        let plan = colouring(later: 215, isUsed: false).plan
+        #expect(plan.legs == 1 && plan.patience == 0 && plan.target == 15_000_000)
+        #expect(colouring(later: 15).plan.legs == 3)
+        var alone = colouring(later: 15, isUsed: false)
+        alone.legs = 2
+        #expect(alone.plan.legs == 2)
+    }
+
+    @Test func noRateOrDelayTraps() {
+        for rate in [0, 1, 8_000, .max] as [UInt64] {
+            for later in [0, 500, .max / 1_000_000] as [UInt64] {
+                _ = colouring(later: later, rate: rate).plan
+            }
+        }
+    }
+}
+
+/// Which flow is inside.
+@Suite struct FlowTests {
+    private static let outer: [UInt8] = [0x45, 0, 0, 84, 0, 0, 0, 0, 64, 47, 0, 0, 192, 0, 0, 9, 192, 0, 0, 8]
+    private static let gre: [UInt8] = [0x30, 0, 8, 0, 0, 0, 0, 7, 0, 0, 0, 1]
+
+    private func flow(_ inner: [UInt8]) throws -> UInt64 {
+        try #require(OuterHeader((Self.outer + Self.gre + inner).span.bytes)).flow
+    }
+
+    private func ipv4(_ number: UInt8, port: UInt8 = 80, source: UInt8 = 2, fragment: UInt8 = 0) -> [UInt8] {
+        [0x45, 0, 0, 40, 0, 1, fragment, 0, 64, number, 0, 0, 203, 0, 113, source, 192, 168, 2, 10, 0, port, 1, 2, 9, 9]
+    }
+
+    private func ipv6(_ number: UInt8, port: UInt8) -> [UInt8] {
+        [0x60, 1, 2, 3, 0, 20, number, 64] + [UInt8](repeating: 0x20, count: 32) + [0, port, 1, 2]
+    }
+
+    @Test func addressesProtocolAndPortsTellFlowsApart() throws {
+        let flows = try [
+            ipv4(6), ipv4(17), ipv4(6, port: 81), ipv4(6, source: 3), ipv4(1), ipv6(6, port: 80), ipv6(17, port: 80),
+        ].map(flow)
+        #expect(Set(flows).count == flows.count && !flows.contains(0))
+        #expect(try flow(ipv4(6)) == flows[0])
+        // An echo's checksum is no port.
+        #expect(try flow(ipv4(1, port: 7)) == flows[4])
+    }
+
+    @Test func whatHasNoPortsToGoByIsNotKnown() throws {
+        #expect(try flow(ipv4(17, fragment: 0x20)) == 0)
+        #expect(try flow(ipv4(17, fragment: 0x01)) == 0)
+        #expect(try flow(Array(ipv4(6).prefix(22))) == 0)
+        #expect(try flow(Array(ipv6(6, port: 80).prefix(42))) == 0)
+        #expect(try flow([0x10] + [UInt8](repeating: 0, count: 40)) == 0)
+        // Don't Fragment is no fragment.
+        #expect(try flow(ipv4(17, fragment: 0x40)) != 0)
+    }
+
+    @Test func lengthIsThatOfTheOuterPacket() throws {
+        #expect(try #require(OuterHeader((Self.outer + Self.gre).span.bytes)).length == 84)
+    }
+}

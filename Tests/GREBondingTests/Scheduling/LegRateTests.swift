@@ -1,0 +1,177 @@
+import Testing
+
+@testable import GREBonding
+
+/// A link with a queue, loaded by what the rate says, drives the controller for a while.
+private struct Link {
+    /// Bytes a second, and the round trip without a queue.
+    var capacity: Double
+    var base: Duration
+    /// Each nth probe is lost; 0: none.
+    var loses = 0
+    /// Share of the rate that is sent.
+    var demand = 1.0
+
+    private(set) var backlog = 0.0
+    private(set) var sent = 0.0
+    private(set) var worst = Duration.zero
+    private(set) var used = 0.0
+    private var probes = 0
+    private var under: [(sent: Instant, due: Instant)] = []
+
+    init(_ mbit: Double, _ base: Duration) {
+        capacity = mbit * 125_000
+        self.base = base
+    }
+
+    var wait: Duration { .nanoseconds(Int64(backlog / capacity * 1e9)) }
+
+    mutating func run(_ rate: inout LegRate, from start: Instant, seconds: Double) -> Instant {
+        var now = start
+        let step = Duration.milliseconds(1)
+        worst = .zero
+        used = 0
+        for tick in 0..<Int(seconds * 1000) {
+            now = now + step
+            let given = rate.isWorthUsing ? Double(rate.rate) * 0.001 * demand : 0
+            sent += given
+            let before = backlog
+            backlog = max(0, backlog + given - capacity * 0.001)
+            used += before + given - backlog
+            worst = max(worst, wait)
+            for i in under.indices.reversed() where under[i].due <= now {
+                rate.measured(now - under[i].sent, sent: under[i].sent, now: now)
+                under.remove(at: i)
+            }
+            guard tick % 50 == 0 else { continue }
+            if rate.sampled(bytes: UInt64(sent), now: now) {
+                probes += 1
+                if loses == 0 || probes % loses != 0 { under.append((now, now + base + wait)) }
+            }
+        }
+        used /= capacity * seconds
+        return now
+    }
+}
+
+@Suite struct LegRateTests {
+    private static let start = Instant(nanoseconds: 1_000_000_000_000)
+    private static let told = LegRate.Settings(ceiling: 1_960_000, least: 50_000)
+
+    @Test(arguments: [0.8, 1.6, 4, 8, 16], [50, 150, 450] as [Int64])
+    func capacityIsFoundAndTheQueueStaysShort(mbit: Double, base: Int64) {
+        var rate = LegRate(Self.told)
+        var link = Link(mbit, .milliseconds(base))
+        let now = link.run(&rate, from: Self.start, seconds: 20)
+        _ = link.run(&rate, from: now, seconds: 20)
+        #expect(link.used > 0.9, "\(rate.rate)")
+        // What a packet takes, and what is sent until the far end has answered, comes on top of what is aimed at.
+        let packets = Int64(3000 * 8 / mbit / 1000)
+        #expect(link.worst < .milliseconds(40 + packets + base / 10), "\(link.worst)")
+    }
+
+    @Test func theConfiguredRateIsNeverExceeded() {
+        var rate = LegRate(Self.told)
+        var link = Link(100, .milliseconds(50))
+        _ = link.run(&rate, from: Self.start, seconds: 10)
+        #expect(rate.rate == 1_960_000 && rate.capacity == nil)
+    }
+
+    @Test func withoutAConfiguredRateItIsFoundToo() {
+        var rate = LegRate(.init(ceiling: nil, least: 50_000))
+        var link = Link(80, .milliseconds(50))
+        let now = link.run(&rate, from: Self.start, seconds: 20)
+        _ = link.run(&rate, from: now, seconds: 10)
+        #expect(link.used > 0.9 && link.worst < .milliseconds(60), "\(link.used) \(link.worst)")
+    }
+
+    @Test func aLinkThatSlowsDownAndRecoversIsFollowed() {
+        var rate = LegRate(Self.told)
+        var link = Link(16, .milliseconds(50))
+        var now = link.run(&rate, from: Self.start, seconds: 10)
+        link.capacity /= 4
+        now = link.run(&rate, from: now, seconds: 5)
+        now = link.run(&rate, from: now, seconds: 5)
+        #expect(link.used > 0.85 && link.worst < .milliseconds(60), "\(link.used) \(link.worst)")
+        link.capacity *= 4
+        now = link.run(&rate, from: now, seconds: 5)
+        _ = link.run(&rate, from: now, seconds: 5)
+        #expect(link.used > 0.9)
+    }
+
+    @Test func aLostProbeIsNoQueue() {
+        var rate = LegRate(Self.told)
+        var link = Link(20, .milliseconds(50))
+        link.loses = 50
+        let now = link.run(&rate, from: Self.start, seconds: 10)
+        _ = link.run(&rate, from: now, seconds: 10)
+        #expect(link.used > 0.9 * 0.78, "\(link.used)")
+    }
+
+    @Test func aLegThatIsTooSlowIsLeftAndTriedAgain() {
+        var rate = LegRate(Self.told)
+        var link = Link(0.16, .milliseconds(50))
+        var now = link.run(&rate, from: Self.start, seconds: 5)
+        #expect(!rate.isWorthUsing)
+        // While it is left, it is tried for moments that grow rarer.
+        var trials = 0
+        var was = false
+        for _ in 0..<1000 {
+            now = link.run(&rate, from: now, seconds: 1)
+            if rate.isWorthUsing, !was { trials += 1 }
+            was = rate.isWorthUsing
+        }
+        #expect((2...8).contains(trials), "\(trials)")
+        link.capacity = 1_000_000
+        now = link.run(&rate, from: now, seconds: 620)
+        _ = link.run(&rate, from: now, seconds: 10)
+        #expect(link.used > 0.9)
+    }
+
+    @Test func aLongerPathIsNotAQueueForEver() {
+        var rate = LegRate(Self.told)
+        var link = Link(20, .milliseconds(50))
+        var now = link.run(&rate, from: Self.start, seconds: 10)
+        link.base = .milliseconds(150)
+        now = link.run(&rate, from: now, seconds: 20)
+        _ = link.run(&rate, from: now, seconds: 10)
+        #expect(link.used > 0.9 * 0.78, "\(link.used)")
+    }
+
+    @Test func withoutAnswersTheRateStays() {
+        var rate = LegRate(Self.told)
+        var link = Link(16, .milliseconds(50))
+        link.loses = 1
+        _ = link.run(&rate, from: Self.start, seconds: 30)
+        #expect(rate.rate > 0 && rate.isWorthUsing)
+    }
+
+    @Test func aLegThatIsHardlyUsedIsNotAsked() {
+        var rate = LegRate(Self.told)
+        var now = Self.start
+        for i in 0..<100 as Range<UInt64> {
+            let asks = rate.sampled(bytes: i * 100, now: now)
+            #expect(!asks)
+            now = now + .seconds(1)
+        }
+        #expect(!rate.isBusy && rate.rate == 62_500)
+    }
+
+    @Test func nothingTraps() {
+        var random = SplitMix(state: 11)
+        for seed in 0..<50 as Range<UInt64> {
+            var rate = LegRate(.init(ceiling: seed % 2 == 0 ? nil : random.next(), least: random.next() >> 8))
+            var now = Instant(nanoseconds: 0)
+            for _ in 0..<400 {
+                now = now + .nanoseconds(Int64(random.next(upperBound: UInt64(1) << 30)))
+                if rate.sampled(bytes: random.next() >> random.next(upperBound: UInt64(64)), now: now) {
+                    let sent = random.next(upperBound: UInt64(4)) == 0 ? Instant(nanoseconds: 1) : now
+                    rate.measured(
+                        .nanoseconds(Int64(random.next() >> 1) >> Int64(random.next(upperBound: UInt64(60)))),
+                        sent: sent, now: now)
+                }
+                #expect(rate.rate >= 1)
+            }
+        }
+    }
+}
