@@ -88,7 +88,9 @@ extension LegPolicy {
         if distribution != .overflow { bond.add("dsl_share_percent", (share * 100 + 32_768) / 65_536) }
         guard !limits.isEmpty else { return }
         var object = JSONObject()
-        for (leg, limit) in limits.sorted(by: { $0.key < $1.key }) { object.add(leg.defaultLabel, limit.kilobitsPerSecond) }
+        for (leg, name) in [(LegID.primary, "dsl"), (.secondary, "lte")] {
+            if let limit = limits[leg] { object.add(name, limit.kilobitsPerSecond) }
+        }
         bond.add("limits_kbit", object)
     }
 }
