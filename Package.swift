@@ -51,11 +51,12 @@ let package = Package(
             swiftSettings: swiftSettings),
         .target(
             name: "Decoding", dependencies: ["Addresses", "Formatting", "GREBonding"], swiftSettings: swiftSettings),
+        .target(name: "Quota", dependencies: ["Formatting"], swiftSettings: swiftSettings),
         .target(
             name: "Controller",
             dependencies: [
                 "Addresses", "GREBonding", "Leases", "NetlinkKit", "NFTables", "RADIUS", "CCares", "CLinux", "CMD5",
-                "CScheduler", "Configuration", "EventLog", "Formatting", "Observation",
+                "CScheduler", "Configuration", "EventLog", "Formatting", "Observation", "Quota",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings),
@@ -99,6 +100,7 @@ let package = Package(
                 "NetlinkKit", "Observation",
             ],
             swiftSettings: swiftSettings),
+        .testTarget(name: "QuotaTests", dependencies: ["Formatting", "Quota"], swiftSettings: swiftSettings),
         .testTarget(
             name: "DocumentationTests", dependencies: ["GREBonding", "Observation"], swiftSettings: swiftSettings),
     ],

@@ -118,6 +118,7 @@ func runGateway(_ script: Script) {
         case 5: _ = gateway.handle(.traffic(TrafficSample(received: [leg: UInt64(operation >> 4)])), now: now)
         case 6: _ = gateway.handle(.bypassTraffic(script.number()), now: now)
         default:
+            if operation & 8 != 0 { _ = gateway.handle(.secondaryReserve(operation & 32 != 0), now: now) }
             _ = gateway.handle(
                 operation & 16 == 0
                     ? .endDiagnostic : .startDiagnostic(Diagnostic.allCases[Int(operation >> 5) % 3]), now: now)

@@ -24,6 +24,20 @@ public enum UTCTime {
         return "\(names[Int(days % 7)]), \(day < 10 ? "0" : "")\(day) \(months[Int(month) - 1]) \(year) \(time) GMT"
     }
 
+    /// The date of a time since 1970-01-01T00:00Z.
+    public static func date(seconds: Int64) -> (year: Int64, month: Int64, day: Int64) {
+        civil(days: seconds >= 0 ? seconds / 86400 : (seconds - 86399) / 86400)
+    }
+
+    /// Days from 1970-01-01 to a date of the Gregorian calendar. - Parameter month: 1…12
+    public static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
+        let shifted = month <= 2 ? year - 1 : year
+        let era = (shifted >= 0 ? shifted : shifted - 399) / 400
+        let yearOfEra = shifted - era * 400
+        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+    }
+
     private static func whole(_ seconds: Int64) -> String {
         let days = seconds >= 0 ? seconds / 86400 : (seconds - 86399) / 86400
         let second = seconds - days * 86400

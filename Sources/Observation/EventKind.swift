@@ -13,6 +13,10 @@ public enum EventKind: String, Hashable, Sendable, CaseIterable {
     case helloState = "hello-state"
     case primaryOnly = "primary-only"
     case bothLegs = "both-legs"
+    case quotaShare = "quota-share"
+    case quotaReached = "quota-reached"
+    case quotaAvailable = "quota-available"
+    case quotaClock = "quota-clock"
     case diagnostic
     case diagnosticEnded = "diagnostic-ended"
     case prefixToHost = "prefix-to-host"
@@ -37,8 +41,12 @@ public enum EventKind: String, Hashable, Sendable, CaseIterable {
         case .bondUp: "bond is up"
         case .bondDown: "bond has ended"
         case .helloState: "other Hello state"
-        case .primaryOnly: "LTE is left out, the round trips are too far apart"
+        case .primaryOnly: "LTE is left out"
         case .bothLegs: "LTE is used again"
+        case .quotaShare: "a part of LTE's quota is used"
+        case .quotaReached: "LTE's quota is used up, it is only a reserve"
+        case .quotaAvailable: "LTE's quota is not used up any more"
+        case .quotaClock: "the clock went back to an earlier period of LTE's quota"
         case .diagnostic: "a diagnostic binds the traffic"
         case .diagnosticEnded: "the diagnostic has ended"
         case .prefixToHost: "the gateway's LAN has another prefix"
@@ -55,8 +63,8 @@ public enum EventKind: String, Hashable, Sendable, CaseIterable {
     public var severity: EventSeverity {
         switch self {
         case .roundTrip: .debug
-        case .started, .legUp, .bondUp: .notice
-        case .setupDenied, .setupUnanswered, .legDown, .bondDown, .filterListRefused, .notifyAbandoned: .warning
+        case .started, .legUp, .bondUp, .quotaAvailable, .quotaClock: .notice
+        case .quotaShare, .quotaReached, .setupDenied, .setupUnanswered, .legDown, .bondDown, .filterListRefused, .notifyAbandoned: .warning
         default: .info
         }
     }
@@ -97,6 +105,8 @@ public enum EventField: String, Hashable, Sendable, CaseIterable {
     /// "active", "idle"; or what is tested: "bonding", "dsl", "lte".
     case state
     case prefix
+    /// Of LTE's quota: percent that was reached, bytes used and allowed, when it is reset (RFC 3339, UTC).
+    case share, used, volume, resets
     /// Microseconds.
     case us
 

@@ -52,6 +52,7 @@ import Testing
             gateway = "fe80::1"
             setup_attributes = [{ value = "0aFf", type = 255 }]
             weight = 1000
+            quota = { volume = "1.5 TB", reset_day = 31, warn_at = [95, 50] }
             dns = "198.51.100.53"
             [tunnel]
             name = "bond"
@@ -109,12 +110,39 @@ import Testing
         #expect(c.colour.cirShare == 90 && c.colour.burst == Milliseconds(10))
         #expect(c.colour.overflow == .queue && c.colour.distribution == .perFlow)
         #expect(c.dsl.limit == BitRate("9 Mbit/s") && c.dsl.weight == 1 && c.lte.limit == nil && c.lte.weight == 1000)
+        #expect(c.lte.quota?.volume.bytes == 1_500_000_000_000 && c.lte.quota?.resetDay == 31)
+        #expect(c.lte.quota?.warnings == [50, 95] && c.dsl.quota == nil)
         #expect(c.kernel.markMask == 0xFF0000 && c.kernel.table == 1000 && c.kernel.rulePriority == 100)
         #expect(c.kernel.routeProtocol == 200 && c.kernel.queue == 65520 && c.kernel.queues == 16)
         #expect(c.kernel.canonical.remote == IPAddress("10.0.0.2") && c.kernel.canonical6.local == IPAddress("fd00::1"))
         #expect(c.http.listen.map(\.description) == ["[::1]:9157", "127.0.0.1:80"])
         #expect(c.hooks.command == "/bin/hook" && c.hooks.timeout == .seconds(300))
         #expect(c.control.socket == "/tmp/s" && c.log.level == .debug && c.log.format == .json)
+    }
+
+    @Test(arguments: [
+        ("volume = '999 kB'", "volume: 999 kB is out of range: 1 MB…1 PB"), ("volume = -1", "volume: 0 B is out of range"),
+        ("volume = '50 GiB'", "volume: expected an amount of data such as"), ("reset_day = 1", "volume: required, but missing"),
+        ("volume = true", "volume: expected an amount of data such as"),
+        ("volume = '2 PB'", "volume: expected an amount of data"), ("volume = 2e9", "volume: expected an amount of data"),
+        ("volume = '50 GB', reset_day = 32", "reset_day: 32 is out of range: 1…31"),
+        ("volume = '50 GB', warn_at = 100", "warn_at: 100 % is out of range: 1…99 %"),
+        ("volume = '50 GB', warn_at = ['80 %']", "warn_at: expected whole percentages, found a string"),
+        ("volume = '50 GB', warn_at = [1,2,3,4,5,6,7,8,9,10,11]", "warn_at: 11 percentages are out of range: at most 10"),
+        ("volume = '50 GB', period = '1 d'", "period: unknown key"),
+    ])
+    func refusesInQuota(line: String, reason: String) {
+        let text = "role='hg'\nhaap='192.0.2.1'\ncin='a'\ndsl.interface='dsl0'\n[lte]\ninterface='lte0'\nquota = {\(line)}"
+        let found = problems(text)
+        #expect(found.count == 1, "\(found)")
+        #expect(found.first?.hasPrefix("a.toml:7: lte.quota.\(reason)") == true, "\(found)")
+    }
+
+    @Test func quotasHaveDefaults() throws {
+        let text = "role='hg'\nhaap='192.0.2.1'\ncin='a'\ndsl.interface='dsl0'\n[lte]\ninterface='lte0'\nquota.volume = '50 GB'"
+        let quota = try #require(try homeGateway(text).lte.quota)
+        #expect(quota.volume == DataVolume("50 GB") && quota.volume.description == "50 GB")
+        #expect(quota.resetDay == 1 && quota.warnings == [80])
     }
 
     @Test func weightsComeInPairs() {
@@ -216,6 +244,7 @@ import Testing
         ("upstream = -5", "dsl.upstream: -5 bit/s is out of range"),
         ("downstream = \"101 Gbit/s\"", "dsl.downstream: 101 Gbit/s is out of range"),
         ("downstream = 2.5", "dsl.downstream: expected a rate such as"),
+        ("quota = { volume = 1 }", "dsl.quota: unknown key"),
         ("limit = 999", "dsl.limit: 999 bit/s is out of range: 1 kbit/s…100 Gbit/s"),
         ("weight = 0", "dsl.weight: 0 is out of range: 1…1000"),
         ("weight = 1001", "dsl.weight: 1001 is out of range: 1…1000"),

@@ -87,6 +87,7 @@ struct HomeGatewayDecoder {
             let downstream = table.rate("downstream")
             let limit = table.rate("limit")
             let weight = table.weight("weight")
+            let quota = key == "lte" && table.node("quota") != nil ? table.section("quota", Self.quota) : nil
             let overhead = table.integer("link_overhead", in: -64...256, unit: "bytes")
             let isEnabled = table.boolean("enabled")
             let setupAttributes = table.setupAttributes("setup_attributes")
@@ -110,6 +111,7 @@ struct HomeGatewayDecoder {
             leg.downstream = downstream
             leg.limit = limit
             leg.weight = weight
+            leg.quota = quota
             if let overhead { leg.linkOverhead = Int(overhead) }
             if let isEnabled { leg.isEnabled = isEnabled }
             leg.setupAttributes = setupAttributes
@@ -117,6 +119,17 @@ struct HomeGatewayDecoder {
         }
         interfaces += references
         return leg
+    }
+
+    private static func quota(_ table: TableReader) -> QuotaConfiguration? {
+        let volume = table.volume("volume", required: true)
+        let day = table.integer("reset_day", in: 1...31)
+        let warnings = table.percentages("warn_at")
+        guard let volume else { return nil }
+        var result = QuotaConfiguration(volume: volume)
+        if let day { result.resetDay = Int(day) }
+        if let warnings { result.warnings = warnings }
+        return result
     }
 
     private func servers(_ table: TableReader) -> [IPAddress] {

@@ -34,6 +34,51 @@ extension TableReader {
     /// 1…1000.
     func weight(_ key: String) -> UInt32? { integer(key, in: 1...1000).map { UInt32($0) } }
 
+    /// An amount of data with its unit, or an integer in bytes; 1 MB…1 PB.
+    func volume(_ key: String, required: Bool = false) -> DataVolume? {
+        let expected = "an amount of data such as \"50 GB\" (B, kB, MB, GB, TB) or an integer in bytes"
+        guard let node = node(key, required: required) else { return nil }
+        let found: DataVolume?
+        switch node.value {
+        case .integer(let bytes): found = DataVolume(bytes: UInt64(clamping: bytes))
+        case .string(let text):
+            found = DataVolume(text)
+            if found == nil { report(key, "expected \(expected), found \"\(text)\"") }
+        default:
+            found = nil
+            report(key, "expected \(expected), found \(node.value.kind)")
+        }
+        guard let found else { return nil }
+        guard (1_000_000...1_000_000_000_000_000).contains(found.bytes) else {
+            report(key, "\(found) is out of range: 1 MB…1 PB")
+            return nil
+        }
+        return found
+    }
+
+    /// Whole percentages of 1…99, one or a list of at most ten; lowest first.
+    func percentages(_ key: String) -> [Int]? {
+        guard let node = node(key) else { return nil }
+        let elements: [TOMLNode] = if case .array(let array) = node.value { array } else { [node] }
+        var result: [Int] = []
+        for element in elements {
+            guard case .integer(let value) = element.value else {
+                report(key, "expected whole percentages, found \(element.value.kind)")
+                return nil
+            }
+            guard (1...99).contains(value) else {
+                report(key, "\(value) % is out of range: 1…99 %")
+                return nil
+            }
+            result.append(Int(value))
+        }
+        if result.count > 10 {
+            report(key, "\(result.count) percentages are out of range: at most 10")
+            return nil
+        }
+        return result.sorted()
+    }
+
     /// The unit of a duration's key: what a bare integer counts, and what the range is shown in.
     enum DurationUnit: UInt64 {
         case milliseconds = 1

@@ -56,6 +56,8 @@ public struct LegConfiguration: Hashable, Sendable {
     public var limit: BitRate?
     /// `weight`: the leg's share of what the bond sends, 1…1000; both legs have one or neither. Default: `upstream`.
     public var weight: UInt32?
+    /// `[lte.quota]`. Default: none.
+    public var quota: QuotaConfiguration?
     /// `link_overhead`: bytes that the link adds to each IP packet where its rate is counted, -64…256. Default: 14
     /// (Ethernet without its check sequence). Negative where the modem's rate counts less than the packet.
     public var linkOverhead: Int = 14
@@ -66,6 +68,18 @@ public struct LegConfiguration: Hashable, Sendable {
     public var setupAttributes: [Attribute] = []
 
     public init(interface: InterfaceName) { self.interface = interface }
+}
+
+/// How much LTE may carry in a month before it is only a reserve (`[lte.quota]`).
+public struct QuotaConfiguration: Hashable, Sendable {
+    /// `volume`, required: bytes of IP packets on the link both ways, 1 MB…1 PB.
+    public var volume: DataVolume
+    /// `reset_day`: of the month, at 00:00 UTC, 1…31; in shorter months the last day. Default: 1.
+    public var resetDay = 1
+    /// `warn_at`: percent of `volume`, 1…99. Default: 80.
+    public var warnings = [80]
+
+    public init(volume: DataVolume) { self.volume = volume }
 }
 
 /// The bond as the gateway's kernel sees it (`[tunnel]` of a gateway).

@@ -56,6 +56,12 @@ extension HomeGateway {
         return (down, up)
     }
 
+    /// Where LTE's quota is used up LTE is left, at both ends, as long as DSL is there.
+    func countQuota(_ now: Instant) {
+        guard let isReserve = quota?.count(common.state.route, common.events, now) else { return }
+        if isReserve != session.isSecondaryReserve { run(session.handle(.secondaryReserve(isReserve), now: now)) }
+    }
+
     // MARK: Diagnostics, RFC 8157 §5.6.8–§5.6.11
 
     /// Why it cannot be started; nil when it was.

@@ -44,7 +44,7 @@ extension HomeGateway {
             bond.add("device", settings.tunnel.name.description)
             bond.add("mtu", GatewayBond(settings: settings, outer: outer, paths: paths, inner: inner).mtu)
             bond.add("hello_state", session.helloState.rawValue)
-            bond.add("primary_only", session.rtt.primaryOnly)
+            bond.add("primary_only", session.primaryOnly)
             if let difference = session.rtt.difference { bond.add("rtt_difference_us", difference.nanoseconds / 1000) }
             if let kind = session.diagnostic { bond.add("diagnostic", kind.name) }
             bond.add("bypass_kbit", bypass.last)
@@ -76,6 +76,7 @@ extension HomeGateway {
             object.add("reason", change.state)
             object.add("since_s", (Clock.now() - change.since).milliseconds / 1000)
         }
+        if id == .secondary, let quota { object.add("quota", quota.json) }
         if let address = wans[id]?.address { object.add("address", address.description) }
         if let gateway = wans[id]?.gateway { object.add("gateway", gateway.description) }
         if let path = paths[id], session.bond?.legs[id] != nil { object.add("path_mtu", path) }

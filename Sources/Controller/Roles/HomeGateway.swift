@@ -38,6 +38,7 @@ final class HomeGateway: Role {
     var filterList: [FilterItem] = []
     /// When a diagnostic that a user asked for ends by itself.
     var diagnosticUntil: Instant?
+    var quota: QuotaKeeper?
     /// The key whose packets are put in order.
     var resequencedKey: UInt32?
     let leases: GatewayLeases
@@ -88,6 +89,12 @@ final class HomeGateway: Role {
         if case .name(let haap) = settings.haap {
             name = AggregatorName(haap, family, legs, settings.kernel, loop) { [weak self] in self?.takeName() }
         }
+        if let settings = settings.lte.quota {
+            quota = QuotaKeeper(
+                settings, interface: self.settings.lte.interface.description,
+                file: StateFile(directory: self.settings.state.directory, name: "lte-quota"), log: common.log, now: Clock.now())
+            countQuota(Clock.now())
+        }
         refreshWANs()
     }
 
@@ -99,16 +106,19 @@ final class HomeGateway: Role {
         if let time = session.wantsBypassSampleAt, time <= now { sampleBypass(now) }
         if let time = diagnosticUntil, time <= now { endDiagnostic(now) }
         if let time = wantsPathsAt, time <= now { pathsMayHaveChanged() }
+        if let time = quota?.next, time <= now { countQuota(now) }
         let nameDeadline = name?.work(isBonded: session.bond != nil)
         return [
             nameDeadline, session.deadline, common.queue.deadline, session.wantsTrafficSampleAt, session.wantsBypassSampleAt,
-            diagnosticUntil, wantsPathsAt, leases.work(now),
+            diagnosticUntil, wantsPathsAt, leases.work(now), quota?.next,
         ].compactMap { $0 }.min()
     }
 
     func stop() {
         name = nil
         leases.stop()
+        countQuota(Clock.now())
+        quota?.save(Clock.now())
         run(session.handle(.stop, now: Clock.now()))
         common.state.clear()
     }

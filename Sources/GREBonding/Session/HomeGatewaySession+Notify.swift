@@ -53,6 +53,8 @@ extension HomeGatewaySession {
             helloState = .idle
             effects.append(.event(.helloState(.idle)))
             forgetRoundTrips()
+            // The aggregator has forgotten who asked for the primary leg alone, and why.
+            if isSecondaryReserve { say(.distribution, now) }
             paceHellos(now)
         default: break
         }
@@ -71,6 +73,8 @@ extension HomeGatewaySession {
         case .dslLinkFailure: hurryHello(.primary, now)
         case .lteLinkFailure: hurryHello(.secondary, now)
         default:
+            // Falling idle made the aggregator forget that the secondary leg is a reserve.
+            if attribute == .switchingToIdleHelloState, isSecondaryReserve { say(.distribution, now) }
             guard let topic = NotifyTopic(attribute), let holds = state(of: topic), holds != attribute,
                 notifies.stray(attribute)
             else { return }
@@ -81,7 +85,7 @@ extension HomeGatewaySession {
     /// What holds at this end; nil where there is nothing to say.
     private func state(of topic: NotifyTopic) -> Attribute? {
         switch topic {
-        case .distribution: rtt.primaryOnly ? .switchingToDSLTunnel : .overflowingToLTETunnel
+        case .distribution: primaryOnly ? .switchingToDSLTunnel : .overflowingToLTETunnel
         case .diagnostic: diagnostic?.attribute ?? .diagnosticEnd
         case .hostPrefix: .ipv6PrefixAssignedToHost(hostPrefix)
         case .helloState where settings.monitorsTraffic:

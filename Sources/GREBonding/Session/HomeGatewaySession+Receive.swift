@@ -40,7 +40,7 @@ extension HomeGatewaySession {
         case .waiting: legs[id]?.state = .waiting(until: now)
         case .established:
             // A late copy of the request made the aggregator forget what it had been told.
-            if rtt.primaryOnly { say(.distribution, now) }
+            if primaryOnly { say(.distribution, now) }
             if diagnostic != nil { say(.diagnostic, now) }
         case .requesting: break
         }
@@ -62,7 +62,7 @@ extension HomeGatewaySession {
         effects.append(.event(.roundTrip(id, sample)))
         guard helloState == .active, legsUp.count > 1, rtt.measured(sample, on: id, parameters) else { return }
         effects.append(.event(.primaryOnly(rtt.primaryOnly)))
-        say(.distribution, now)
+        if !isSecondaryReserve { say(.distribution, now) }
     }
 
     /// RFC 8157 §5.5. A tunnel failure of the very leg that the message came on ends that leg; everything else ends

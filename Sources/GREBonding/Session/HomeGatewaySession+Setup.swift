@@ -67,7 +67,7 @@ extension HomeGatewaySession {
         if legsUp.count == settings.legs.count { refusals = 0 }
         effects.append(.event(.legUp(id, address)))
         if isFirst { began(now) }
-        if legsUp.count > 1, notifies.mayStray(.distribution, now: now) { say(.distribution, now) }
+        if legsUp.count > 1, primaryOnly || notifies.mayStray(.distribution, now: now) { say(.distribution, now) }
         // The aggregator forgets a diagnostic when a leg joins; a copy that it took before does not count.
         if diagnostic != nil {
             notifies.remove(.diagnostic)

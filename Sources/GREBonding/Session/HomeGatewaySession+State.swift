@@ -99,6 +99,14 @@ extension HomeGatewaySession {
         say(.hostPrefix, now)
     }
 
+    /// The aggregator forgets it when a leg comes or goes, and is told again when both are up.
+    mutating func reserve(_ isReserve: Bool, _ now: Instant) {
+        guard isReserve != isSecondaryReserve else { return }
+        let before = primaryOnly
+        isSecondaryReserve = isReserve
+        if primaryOnly != before, legsUp.count > 1 { say(.distribution, now) }
+    }
+
     mutating func start(_ kind: Diagnostic, _ now: Instant, _ effects: inout [Effect]) {
         guard grant != nil, kind.isPossible(with: legsUp) else { return }
         diagnostic = kind

@@ -70,6 +70,9 @@ public struct HomeGatewaySession: Sendable {
         case startDiagnostic(Diagnostic)
         /// §5.6.11.
         case endDiagnostic
+        /// Whether the secondary leg is only a reserve, which both ends use when the primary one is lost (§5.6.3,
+        /// §5.6.4).
+        case secondaryReserve(Bool)
         /// The operator ends the session in an orderly way.
         case stop
     }
@@ -120,6 +123,10 @@ public struct HomeGatewaySession: Sendable {
     /// Tear Downs in a row before all legs were up, for the back-off.
     var refusals = 0
     public internal(set) var rtt = RTTMonitor()
+    /// The operator wants the secondary leg kept for when the primary one is lost.
+    public internal(set) var isSecondaryReserve = false
+    /// Whether the secondary leg is not used at present, for its round trips or because it is a reserve.
+    public var primaryOnly: Bool { rtt.primaryOnly || isSecondaryReserve }
     public internal(set) var diagnostic: Diagnostic?
     /// The state that both ends have agreed on.
     public internal(set) var helloState = HelloState.active
@@ -194,6 +201,7 @@ public struct HomeGatewaySession: Sendable {
         case .prefixAssignedToHost(let prefix): assigned(prefix, now)
         case .startDiagnostic(let kind): start(kind, now, &effects)
         case .endDiagnostic: endDiagnostic(now, &effects)
+        case .secondaryReserve(let isReserve): reserve(isReserve, now)
         case .stop:
             stop(&effects)
             return effects
@@ -261,7 +269,7 @@ public struct HomeGatewaySession: Sendable {
         let total = settings.primaryUpstreamRate > 0 ? settings.primaryUpstreamRate : grant.primaryUpstreamRate
         return Bond(
             sessionID: grant.sessionID, key: grant.key, aggregator: grant.aggregator, legs: up,
-            distribution: Bond.distribution(over: up.keys, primaryOnly: rtt.primaryOnly, diagnostic: diagnostic),
+            distribution: Bond.distribution(over: up.keys, primaryOnly: primaryOnly, diagnostic: diagnostic),
             committedInformationRate: total == 0 ? 0 : max(1, total - min(total, upstreamBypass)),
             client: settings.client)
     }

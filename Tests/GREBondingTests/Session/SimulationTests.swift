@@ -66,7 +66,7 @@ struct Simulation {
 
     private mutating func disturb() {
         let leg: LegID = Bool.random(using: &random) ? .primary : .secondary
-        switch Int.random(in: 0..<19, using: &random) {
+        switch Int.random(in: 0..<20, using: &random) {
         case 0, 1:
             wan[leg] = nil
             pair.give(.wanDown(leg, .carrierLost))
@@ -85,6 +85,7 @@ struct Simulation {
         case 15:
             if let kind = Diagnostic.allCases.randomElement(using: &random) { pair.give(.startDiagnostic(kind)) }
         case 16: pair.give(.endDiagnostic)
+        case 18: pair.give(.secondaryReserve(Bool.random(using: &random)))
         case 17:
             let results: [AuthorizationResult] = [
                 .granted(Authorization(dslUpstream: 1, dslDownstream: 2)), .denied(.managementErrorDuringDSLSetup),

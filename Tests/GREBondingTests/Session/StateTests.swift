@@ -70,6 +70,62 @@ import Testing
         #expect(pair.pointEvents.contains(.primaryOnly(true)) && pair.pointEvents.contains(.primaryOnly(false)))
     }
 
+    // MARK: A reserve, §5.6.3, §5.6.4
+
+    @Test func aReserveIsUsedOnlyWhenThePrimaryLegIsLost() {
+        var pair = up()
+        #expect(pair.gatewayBond?.distribution == .overflow(.primary, .secondary))
+        pair.give(.secondaryReserve(true))
+        pair.run(for: .seconds(1))
+        #expect(pair.gatewayBond?.distribution == .only(.primary) && pair.agreed)
+        pair.give(.wanDown(.primary, .carrierLost))
+        pair.run(for: .seconds(1))
+        #expect(pair.gatewayBond?.distribution == .only(.secondary) && pair.agreed)
+        // The aggregator has forgotten it with the leg.
+        pair.give(.wanUp(.primary, Pair.addresses[.primary]!))
+        pair.run(for: .seconds(3))
+        #expect(pair.gatewayBond?.legs.count == 2)
+        #expect(pair.gatewayBond?.distribution == .only(.primary) && pair.agreed)
+        pair.give(.secondaryReserve(false))
+        pair.run(for: .seconds(1))
+        #expect(pair.gatewayBond?.distribution == .overflow(.primary, .secondary) && pair.agreed)
+    }
+
+    @Test func aReserveOutlastsTheIdleState() {
+        var pair = up(monitorsTraffic: true) { $0.noTrafficMonitoredInterval = 30 }
+        pair.trafficFlows = true
+        pair.run(for: .seconds(5))
+        pair.give(.secondaryReserve(true))
+        pair.run(for: .seconds(5))
+        pair.trafficFlows = false
+        pair.run(for: .seconds(60))
+        #expect(pair.gateway.helloState == .idle)
+        #expect(pair.gatewayBond?.distribution == .only(.primary) && pair.agreed)
+        pair.trafficFlows = true
+        pair.run(for: .seconds(5))
+        #expect(pair.gateway.helloState == .active)
+        #expect(pair.gatewayBond?.distribution == .only(.primary) && pair.agreed)
+    }
+
+    /// Either reason is enough, and one that ends does not end the other.
+    @Test func roundTripsDoNotBringAReserveBack() {
+        var pair = up {
+            $0.rttDifferenceThreshold = 100
+            $0.activeHelloInterval = 1
+        }
+        pair.give(.secondaryReserve(true))
+        pair.delay[.secondary] = .milliseconds(200)
+        pair.run(for: .seconds(8))
+        pair.delay[.secondary] = .milliseconds(25)
+        pair.run(for: .seconds(8))
+        #expect(pair.gatewayBond?.distribution == .only(.primary) && pair.agreed)
+        pair.delay[.secondary] = .milliseconds(200)
+        pair.run(for: .seconds(8))
+        pair.give(.secondaryReserve(false))
+        pair.run(for: .seconds(1))
+        #expect(pair.gatewayBond?.distribution == .only(.primary) && pair.agreed)
+    }
+
     @Test func lossOfALegForgetsTheRoundTrips() {
         var pair = up {
             $0.rttDifferenceThreshold = 1
