@@ -38,6 +38,8 @@ class Lab:
     events: list[dict] = dataclasses.field(default_factory=list)
     # Captures that lab/measure/sent.py judges when the scenario is over.
     sent: list[dict] = dataclasses.field(default_factory=list)
+    # Captures of DHCP inside a bond, for the same.
+    dhcp: list[dict] = dataclasses.field(default_factory=list)
     started: float = dataclasses.field(default_factory=time.monotonic)
 
     def say(self, text: str) -> None:
@@ -93,7 +95,7 @@ class Lab:
     def result(self) -> dict:
         passed = bool(self.checks) and all(check["pass"] for check in self.checks)
         outcome = {"scenario": self.scenario, "pass": passed, "figures": self.figures, "checks": self.checks}
-        return outcome | {"sent": self.sent}
+        return outcome | {"sent": self.sent, "dhcp": self.dhcp}
 
 
 def names() -> list[str]:

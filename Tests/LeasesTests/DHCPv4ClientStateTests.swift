@@ -9,15 +9,15 @@ import Testing
 @Suite struct DHCPv4ClientStateTests {
     static let table = StateTable(
         """
-                   | start        | reboot       | suspend   | stop       | timeout      | end
-        stopped    | init         | rebooting    | stopped   | stopped    | stopped      | stopped
-        init       | init         | rebooting    | stopped   | stopped    | selecting s  | selecting s
-        selecting  | init         | rebooting    | stopped   | stopped    | selecting s  | selecting s
-        requesting | init         | rebooting    | stopped   | stopped    | requesting s | requesting s
-        rebooting  | rebooting    | rebooting    | stopped   | stopped    | rebooting s  | rebooting s
-        bound      | rebooting n  | rebooting n  | stopped n | stopped sn | renewing s   | selecting ns
-        renewing   | rebooting n  | rebooting n  | stopped n | stopped sn | renewing s   | selecting ns
-        rebinding  | rebooting n  | rebooting n  | stopped n | stopped sn | rebinding s  | selecting ns
+                   | start        | reboot       | suspend   | stop       | timeout      | end          | refuse
+        stopped    | init         | rebooting    | stopped   | stopped    | stopped      | stopped      | stopped
+        init       | init         | rebooting    | stopped   | stopped    | selecting s  | selecting s  | init
+        selecting  | init         | rebooting    | stopped   | stopped    | selecting s  | selecting s  | selecting
+        requesting | init         | rebooting    | stopped   | stopped    | requesting s | requesting s | requesting
+        rebooting  | rebooting    | rebooting    | stopped   | stopped    | rebooting s  | rebooting s  | rebooting
+        bound      | rebooting n  | rebooting n  | stopped n | stopped sn | renewing s   | selecting ns | init sn
+        renewing   | rebooting n  | rebooting n  | stopped n | stopped sn | renewing s   | selecting ns | init sn
+        rebinding  | rebooting n  | rebooting n  | stopped n | stopped sn | rebinding s  | selecting ns | init sn
         """)
     /// What a server may send, right and wrong.
     static let answers = StateTable(
@@ -96,6 +96,7 @@ import Testing
         case "reboot": .start(remembered: known)
         case "suspend": .suspend
         case "stop": .stop
+        case "refuse": .refuse
         case "offer": answer(.offer, to: client)
         case "ack": answer(.ack, to: client)
         case "nak":
@@ -140,7 +141,7 @@ import Testing
 
     @Test func theTableIsComplete() {
         let states = DHCPv4Client.State.allCases.count
-        #expect(Self.table.cells.count == states * 6 && Self.answers.cells.count == states * 6)
+        #expect(Self.table.cells.count == states * 7 && Self.answers.cells.count == states * 6)
         #expect(Self.wrongAnswers.cells.count == states * 6)
     }
 }

@@ -7,16 +7,16 @@ import Testing
 @Suite struct DHCPv6ClientStateTests {
     static let table = StateTable(
         """
-                   | start       | reboot      | suspend   | stop         | timeout      | end
-        stopped    | init        | rebooting   | stopped   | stopped      | stopped      | stopped
-        init       | init        | rebooting   | stopped   | stopped      | soliciting s | soliciting s
-        soliciting | init        | rebooting   | stopped   | stopped      | soliciting s | soliciting s
-        requesting | init        | rebooting   | stopped   | stopped      | requesting s | requesting s
-        rebooting  | rebooting   | rebooting   | stopped   | stopped      | rebooting s  | rebooting s
-        bound      | rebooting n | rebooting n | stopped n | releasing ns | renewing s   | soliciting ns
-        renewing   | rebooting n | rebooting n | stopped n | releasing ns | renewing s   | soliciting ns
-        rebinding  | rebooting n | rebooting n | stopped n | releasing ns | rebinding s  | soliciting ns
-        releasing  | init        | rebooting   | stopped   | releasing    | releasing s  | releasing s
+                   | start       | reboot      | suspend   | stop         | timeout      | end           | refuse
+        stopped    | init        | rebooting   | stopped   | stopped      | stopped      | stopped       | stopped
+        init       | init        | rebooting   | stopped   | stopped      | soliciting s | soliciting s  | init
+        soliciting | init        | rebooting   | stopped   | stopped      | soliciting s | soliciting s  | soliciting
+        requesting | init        | rebooting   | stopped   | stopped      | requesting s | requesting s  | requesting
+        rebooting  | rebooting   | rebooting   | stopped   | stopped      | rebooting s  | rebooting s   | rebooting
+        bound      | rebooting n | rebooting n | stopped n | releasing ns | renewing s   | soliciting ns | init n
+        renewing   | rebooting n | rebooting n | stopped n | releasing ns | renewing s   | soliciting ns | init n
+        rebinding  | rebooting n | rebooting n | stopped n | releasing ns | rebinding s  | soliciting ns | init n
+        releasing  | init        | rebooting   | stopped   | releasing    | releasing s  | releasing s   | releasing
         """)
     /// What a server may send: RFC 8415 §18.2.9, §18.2.10.
     static let answers = StateTable(
@@ -103,6 +103,7 @@ import Testing
         case "reboot": .start(remembered: known)
         case "suspend": .suspend
         case "stop": .stop
+        case "refuse": .refuse
         case "advertise": answer(.advertise, to: client)
         case "low": answer(.advertise, to: client) { $0.preference = nil }
         case "advertiseNone": answer(.advertise, to: client, []) { $0.ias[0].status = DHCPv6Status(.noPrefixAvail) }
@@ -195,7 +196,8 @@ import Testing
     }
 
     @Test func theTablesAreComplete() {
-        let tables = [Self.table, Self.answers, Self.refusals, Self.wrongAnswers, Self.otherAnswers]
-        #expect(tables.allSatisfy { $0.cells.count == DHCPv6Client.State.allCases.count * 6 })
+        let states = DHCPv6Client.State.allCases.count
+        let tables = [Self.answers, Self.refusals, Self.wrongAnswers, Self.otherAnswers]
+        #expect(Self.table.cells.count == states * 7 && tables.allSatisfy { $0.cells.count == states * 6 })
     }
 }

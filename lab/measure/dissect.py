@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 
 from lab.measure import capture
+from lab.measure.leases import KINDS4, KINDS6
 
 KINDS = {1: "Setup Request", 2: "Setup Accept", 3: "Setup Deny", 4: "Hello", 5: "Tear Down", 6: "Notify"}
 FIELDS = ("frame.protocols", "grebonding.type", "_ws.malformed", "_ws.expert.severity", "_ws.expert.message")
@@ -53,17 +54,30 @@ def control_messages(captures: dict[str, list[pathlib.Path]]) -> dict[str, Disse
     return result
 
 
-def _tshark(files: list[pathlib.Path]) -> list[list[str]]:
-    """FIELDS of each packet: those of the first file, then those of the second, and so on."""
+def _tshark(files: list[pathlib.Path], fields=FIELDS, filter: str = "") -> list[list[str]]:
+    """Fields of each packet that passes the display filter: those of the first file, then those of the second, and so on."""
     with tempfile.NamedTemporaryFile(suffix=".pcap") as all_of_them:
         subprocess.run(["mergecap", "-a", "-F", "pcap", "-w", all_of_them.name, *files], check=True, timeout=60)
         command = ["tshark", "-n", "-r", all_of_them.name, "-T", "fields"]
-        for field in FIELDS:
+        command += ["-Y", filter] if filter else []
+        for field in fields:
             command += ["-e", field]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         raise RuntimeError(f"tshark: {done.stderr.strip()}")
-    return [(line.split("\t") + [""] * len(FIELDS))[: len(FIELDS)] for line in done.stdout.splitlines()]
+    return [(line.split("\t") + [""] * len(fields))[: len(fields)] for line in done.stdout.splitlines()]
+
+
+def dhcp(files: list[pathlib.Path]) -> Dissection:
+    """Dissects the DHCP messages, of either family, in captures of anything."""
+    seen = Dissection()
+    fields = ("dhcp.option.dhcp", "dhcpv6.msgtype", "_ws.malformed", "_ws.expert.severity", "_ws.expert.message")
+    for four, six, broken, severity, message in _tshark(files, fields, "dhcp || dhcpv6"):
+        kind = KINDS4.get(int(four or 0)) or KINDS6.get(int(six.split(",")[0] or 0), f"kind {four}{six}")
+        seen.messages[kind] += 1
+        if broken or any(int(each) >= WARNING for each in severity.split(",") if each):
+            seen.malformed.append(f"{kind}: {message or 'malformed'}")
+    return seen
 
 
 def tshark_fault(packet: capture.Packet, message: str) -> str | None:

@@ -40,12 +40,16 @@ def judge(result: dict, folder: pathlib.Path) -> dict:
     files: dict[str, list[pathlib.Path]] = {}
     for each in result.pop("sent", []):
         files.setdefault(each["leg"], []).append(folder / each["file"])
-    if not files:
+    leased = [folder / each["file"] for each in result.pop("dhcp", [])]
+    if not files and not leased:
         return result
     try:
+        found = dissect.control_messages(files) if files else {}
+        if leased:
+            found["DHCP inside the bond"] = dissect.dhcp(leased)
         checks = [
             {"name": f"tshark finds nothing wrong on {leg}", "pass": seen.clean, "detail": str(seen)}
-            for leg, seen in dissect.control_messages(files).items()
+            for leg, seen in found.items()
         ]
     except Exception as error:  # Whatever is wrong with a capture must fail this scenario, not all others.
         checks = [{"name": "tshark reads the captures", "pass": False, "detail": f"{type(error).__name__}: {error}"}]

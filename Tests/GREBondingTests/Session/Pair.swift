@@ -66,13 +66,12 @@ struct Pair {
 
     init(
         seed: UInt64 = 1, parameters: SessionParameters = .init(), dialect: Dialect = .rfc8157,
-        monitorsTraffic: Bool = false, allowsSecondaryAlone: Bool = false
+        monitorsTraffic: Bool = false, allowsSecondaryAlone: Bool = false, fetchesAddresses: Bool = false
     ) {
-        gateway = HomeGatewaySession(
-            settings: .init(
-                client: Self.name, aggregator: Self.h, dslSynchronizationRate: 50_000,
-                monitorsTraffic: monitorsTraffic),
-            random: SplitMix(state: seed))
+        var settings = HomeGatewaySession.Settings(
+            client: Self.name, aggregator: Self.h, dslSynchronizationRate: 50_000, monitorsTraffic: monitorsTraffic)
+        settings.fetchesAddresses = fetchesAddresses
+        gateway = HomeGatewaySession(settings: settings, random: SplitMix(state: seed))
         point = AggregationPoint(
             settings: .init(
                 addresses: [Self.h], parameters: parameters, dialect: dialect,

@@ -198,3 +198,48 @@ import Testing
         #expect(pair.agreed && pair.gatewayBond?.legs.count == 2)
     }
 }
+
+/// RFC 8157 §6.2: first LTE, then the addresses, then DSL.
+@Suite struct AddressOrderTests {
+    private func pair() -> Pair {
+        var pair = Pair(fetchesAddresses: true)
+        pair.start()
+        pair.run(for: .seconds(2))
+        return pair
+    }
+
+    private func requests(_ pair: Pair) -> Int {
+        pair.events.count { if case .setupRequested(.primary, _) = $0 { true } else { false } }
+    }
+
+    @Test func thePrimaryLegWaitsForAddresses() {
+        var pair = pair()
+        #expect(pair.gatewayBond?.distribution == .only(.secondary) && requests(pair) == 0)
+        pair.give(HomeGatewaySession.Input.addressed)
+        #expect(requests(pair) == 1)
+        pair.run(for: .seconds(1))
+        #expect(pair.agreed && pair.gatewayBond?.distribution == .overflow(.primary, .secondary))
+    }
+
+    @Test func notForEver() {
+        var pair = pair()
+        pair.run(for: .seconds(7))
+        #expect(requests(pair) == 0)
+        pair.run(for: .seconds(3))
+        #expect(pair.agreed && pair.gatewayBond?.distribution == .overflow(.primary, .secondary))
+    }
+
+    /// A leg that comes back does not wait: the addresses are there.
+    @Test func onlyAtTheStartOfABond() {
+        var pair = pair()
+        pair.give(HomeGatewaySession.Input.addressed)
+        pair.run(for: .seconds(1))
+        for leg in [LegID.secondary, .primary] {
+            pair.give(HomeGatewaySession.Input.wanDown(leg, .carrierLost))
+            pair.run(for: .seconds(1))
+            pair.give(HomeGatewaySession.Input.wanUp(leg, Pair.addresses[leg]!))
+            pair.run(for: .seconds(3))
+            #expect(pair.gatewayBond?.distribution == .overflow(.primary, .secondary))
+        }
+    }
+}
