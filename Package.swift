@@ -96,8 +96,8 @@ let package = Package(
         .testTarget(
             name: "ControllerTests",
             dependencies: [
-                "Addresses", "CScheduler", "Configuration", "Controller", "GREBonding", "Leases", "NFTables",
-                "NetlinkKit", "Observation",
+                "Addresses", "CLinux", "CScheduler", "Configuration", "Controller", "GREBonding", "Leases",
+                "NFTables", "NetlinkKit", "Observation",
             ],
             swiftSettings: swiftSettings),
         .testTarget(name: "QuotaTests", dependencies: ["Formatting", "Quota"], swiftSettings: swiftSettings),

@@ -82,6 +82,17 @@ import Testing
         #expect(pool.count == count && pool.contains(IPPrefix(first)!))
     }
 
+    @Test func oneBondIsNotHeardMoreThanOthers() {
+        var now = Instant(nanoseconds: 0)
+        var allowance = Allowance(now: now)
+        for (later, expected) in [(0, 16), (10, 16), (1, 2), (-5, 0)] {
+            now = now + .seconds(later)
+            var taken = 0
+            for _ in 0..<100 where allowance.take(now) { taken += 1 }
+            #expect(taken == expected, "\(later) s later; a clock that goes back gives nothing")
+        }
+    }
+
     @Test func aFileIsReplacedWholeAndGrowsByLines() throws {
         let directory = "/tmp/spillway-\(UInt64.random(in: .min ... .max))/deeper"
         let file = StateFile(directory: directory, name: "leases4")

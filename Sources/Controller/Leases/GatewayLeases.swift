@@ -85,9 +85,9 @@ final class GatewayLeases {
     /// The bond has ended. The leases go on at the server.
     func bondDown() {
         guard link != 0 else { return }
+        closeSockets()
         give4(.suspend)
         give6(.suspend)
-        closeSockets()
     }
 
     /// The end: what is leased is given back while the bond is still there.

@@ -1,4 +1,5 @@
 import Addresses
+import GREBonding
 import Leases
 
 /// A bond whose gateway is served.
@@ -11,6 +12,29 @@ struct ServedBond: Hashable, Sendable {
     var group: String
     /// Bytes of an inner packet.
     var mtu: UInt32
+}
+
+/// How many messages of one bond are looked at: each may cost a line on disk. A client of any kind sends a handful when
+/// it begins, and repeats one after a second at the earliest.
+struct Allowance: Hashable, Sendable {
+    private var credit: Duration
+    private var updated: Instant
+    static let interval = Duration.milliseconds(500)
+    static let burst = 16
+
+    init(now: Instant) {
+        credit = Self.interval * Self.burst
+        updated = now
+    }
+
+    /// Whether one more may be looked at.
+    mutating func take(_ now: Instant) -> Bool {
+        credit = min(credit + max(now - updated, .zero), Self.interval * Self.burst)
+        updated = now
+        guard credit >= Self.interval else { return false }
+        credit -= Self.interval
+        return true
+    }
 }
 
 /// Who answers the DHCP messages of bonds, for one family: a server of this program, or a relay to an operator's. What

@@ -18,8 +18,11 @@ final class LeaseChannel {
     private let group: ServersGroup?
     private var bonds: [UInt32: ServedBond] = [:]
     private var links: [ClientIdentity: UInt32] = [:]
+    private var allowances: [UInt32: Allowance] = [:]
     private(set) var rejectedLines = 0
     private var appendedLines = 0
+    /// With so many lines more the file is written anew.
+    private var appendLimit = 1000
     private var fileErrors: UInt64 = 0
     private var received: UInt64 = 0
     private var sent: UInt64 = 0
@@ -54,6 +57,7 @@ final class LeaseChannel {
         guard bonds[bond.link] != bond else { return }
         bonds[bond.link] = bond
         links[bond.client] = bond.link
+        if allowances[bond.link] == nil { allowances[bond.link] = Allowance(now: Clock.now()) }
         do throws(SystemError) {
             try group?.join(bond.link)
         } catch {
@@ -63,6 +67,7 @@ final class LeaseChannel {
 
     func remove(link: UInt32) {
         guard let bond = bonds.removeValue(forKey: link) else { return }
+        allowances[link] = nil
         if links[bond.client] == link { links[bond.client] = nil }
         group?.leave(link)
     }
@@ -76,6 +81,10 @@ final class LeaseChannel {
             received &+= 1
             let now = LeaseTime.now
             if let bond = bonds[datagram.link] {
+                guard allowances[datagram.link]?.take(Clock.now()) == true else {
+                    count("too_many", bond.client)
+                    continue
+                }
                 run(
                     authority.handle(
                         .fromClient(datagram.payload, source: datagram.source, bond.client), of: bond, now: now))
@@ -167,7 +176,7 @@ final class LeaseChannel {
         let clock = WallClock.read()
         appendedLines += events.count
         do throws(SystemError) {
-            if appendedLines > 1000 + 2 * authority.leases.count { return try rewrite() }
+            if appendedLines > appendLimit { return try rewrite() }
             try file.append(events.map { $0.line(clock) + "\n" }.joined())
         } catch {
             failed(error)
@@ -175,8 +184,10 @@ final class LeaseChannel {
     }
 
     private func rewrite() throws(SystemError) {
-        try file.replace(authority.lines(.read()).map { $0 + "\n" }.joined())
+        let lines = authority.lines(.read())
+        try file.replace(lines.map { $0 + "\n" }.joined())
         appendedLines = 0
+        appendLimit = 1000 + 2 * lines.count
     }
 
     /// Leases are given all the same; after a restart they would not be known.

@@ -2,6 +2,7 @@ import Addresses
 import Configuration
 import Formatting
 import GREBonding
+import Leases
 import Observation
 
 // What the control socket tells of an aggregation point.
@@ -81,6 +82,10 @@ extension Aggregator {
             bond.add("bypass_kbit", session.bypassRate)
             if let share = facts.overflow(\.down) { bond.add("overflow_down_percent", share) }
             if let share = facts.overflow(\.up) { bond.add("overflow_up_percent", share) }
+            if let client = ClientIdentity(session.client), let leases {
+                let leased = leases.resources(of: client).map { JSONText.quoted($0.description) }
+                bond.addRaw("leases", "[\(leased.joined(separator: ","))]")
+            }
             if session.hostPrefix != .none { bond.add("host_prefix", "\(session.hostPrefix)") }
             if let device = facts.device { bond.add("device", device) }
             if let resequencer = common.resequencerJSON(up.key) { bond.add("resequencer", resequencer) }
