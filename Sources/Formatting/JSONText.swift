@@ -8,6 +8,9 @@ public struct JSONObject: Sendable, CustomStringConvertible {
     public mutating func add(_ key: String, _ value: some BinaryInteger) { addRaw(key, String(value)) }
     public mutating func add(_ key: String, _ value: Bool) { addRaw(key, value ? "true" : "false") }
     public mutating func add(_ key: String, _ value: JSONObject) { addRaw(key, value.description) }
+    public mutating func add(_ key: String, _ values: [String]) {
+        addRaw(key, "[\(values.map(JSONText.quoted).joined(separator: ","))]")
+    }
     public mutating func add(_ key: String, _ values: [JSONObject]) {
         addRaw(key, "[\(values.map(\.description).joined(separator: ","))]")
     }

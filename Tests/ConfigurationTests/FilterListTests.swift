@@ -115,13 +115,13 @@ import Testing
                 "f.toml": String(repeating: item, count: count),
             ]
         }
-        #expect(try aggregationPoint(list(4096, 0)).filterLists["a"]?.count == 4096)
-        #expect(Machine(files: list(4097, 0)).problems()
-            == ["a.toml:3: filter_list: 4097 items is out of range: at most 4096"])
+        #expect(try aggregationPoint(list(16_384, 0)).filterLists["a"]?.count == 16_384)
+        #expect(Machine(files: list(16_385, 0)).problems()
+            == ["a.toml:3: filter_list: 16385 items is out of range: at most 16384"])
         // Each of these takes a package of its own.
-        #expect(try aggregationPoint(list(256, 952)).filterLists["a"]?.count == 256)
-        #expect(Machine(files: list(257, 952)).problems()
-            == ["a.toml:3: filter_list: does not fit into 256 packages of 969 bytes"])
+        #expect(try aggregationPoint(list(2048, 952)).filterLists["a"]?.count == 2048)
+        #expect(Machine(files: list(2049, 952)).problems()
+            == ["a.toml:3: filter_list: does not fit into 2048 packages of 969 bytes"])
 
         func lists(_ count: Int) -> String {
             head + "defaults.filter_list = '0'\n" + (0..<count).map { "[[filter_list]]\nname = '\($0)'\n" }.joined()

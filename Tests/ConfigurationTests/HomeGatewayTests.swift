@@ -27,6 +27,46 @@ import Testing
         #expect(c.log.level == .info && c.log.format == .text)
     }
 
+    @Test func ownLists() throws {
+        let c = try homeGateway(
+            gateway(
+                dsl: "prefix = '2001:db8:aa::/56'",
+                more: """
+                    [[bypass]]
+                    description = "television"
+                    destination_ip = "203.0.113.0/24"
+                    [[exception]]
+                    destination_ip_port = "203.0.113.1:443"
+                    [[pin]]
+                    leg = "dsl"
+                    dscp = 46
+                    [[pin]]
+                    leg = "lte"
+                    enabled = false
+                    protocol = "esp"
+                    """))
+        #expect(c.dsl.prefix?.description == "2001:db8:aa::/56")
+        #expect(c.bypass == [FilterItem(.destinationIP, description: "television", value: "203.0.113.0/24")])
+        #expect(c.exceptions == [FilterItem(.destinationIPAndPort, description: "", value: "203.0.113.1:443")])
+        #expect(
+            c.pins == [
+                Pin(FilterItem(.dscp, description: "", value: "46"), .dsl),
+                Pin(FilterItem(.protocol, enabled: false, description: "", value: "esp"), .lte),
+            ])
+    }
+
+    @Test(arguments: [
+        ("[[pin]]\ndscp = 46", "pin.leg: required, but missing"),
+        ("[[pin]]\nleg = 'umts'\ndscp = 1", "pin.leg: expected \"dsl\" or \"lte\", found \"umts\""),
+        ("[[bypass]]\ndestination_port = 70000", "bypass.destination_port: gateways would ignore"),
+        ("[[exception]]\nleg = 'dsl'\ndscp = 1", "exception.leg: unknown key"),
+        ("[bypass]\ndscp = 1", "bypass: expected an array of tables"),
+    ])
+    func refusesOwnList(text: String, reason: String) {
+        let found = problems(gateway(more: text))
+        #expect(found.count == 1 && found[0].contains(reason), "\(found)")
+    }
+
     @Test func everyKey() throws {
         let c = try homeGateway(
             """

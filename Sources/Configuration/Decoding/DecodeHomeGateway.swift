@@ -24,6 +24,16 @@ struct HomeGatewayDecoder {
         let lte = leg("lte", family: family)
         interfaces += lan.map { InterfaceReference(name: $0.value, key: "lan", location: $0.location, isUsed: true) }
         let tunnel = tunnel()
+        let lists = (
+            items("bypass"), items("exception"),
+            table.sections("pin") { table -> Pin? in
+                let leg = table.choice("leg", Pin.Leg.self, required: true)
+                let item = FilterItemDecoder(table).item()
+                guard let leg, let item else { return nil }
+                return Pin(item, leg)
+            }
+        )
+        checkCount(lists.2.count, "pin")
         checkLegs(dsl: dsl, lte: lte)
         checkInterfaces(tunnel: tunnel)
         let shared = (table.resequencer(), table.colour(), table.kernel(), table.control(), table.log())
@@ -39,8 +49,20 @@ struct HomeGatewayDecoder {
         result.tunnel = tunnel
         (result.hooks, result.http) = (hooks, http)
         result.state = state
+        (result.bypass, result.exceptions, result.pins) = lists
         (result.resequencer, result.colour, result.kernel, result.control, result.log) = shared
         return result
+    }
+
+    private func items(_ key: String) -> [FilterItem] {
+        let items = table.sections(key) { FilterItemDecoder($0).item() }
+        checkCount(items.count, key)
+        return items
+    }
+
+    private func checkCount(_ count: Int, _ key: String) {
+        let limit = FilterListAssembler.Limits().items
+        if count > limit { table.report(key, "\(count) items is out of range: at most \(limit)") }
     }
 
     /// nil when it can't be told because `haap` is not usable.
@@ -91,6 +113,7 @@ struct HomeGatewayDecoder {
             let overhead = table.integer("link_overhead", in: -64...256, unit: "bytes")
             let isEnabled = table.boolean("enabled")
             let setupAttributes = table.setupAttributes("setup_attributes")
+            let prefix = key == "dsl" ? lanPrefix(table, "prefix") : nil
             if let gateway {
                 if !gateway.isUnicast {
                     table.report("gateway", "\(gateway) is not a unicast address")
@@ -115,6 +138,7 @@ struct HomeGatewayDecoder {
             if let overhead { leg.linkOverhead = Int(overhead) }
             if let isEnabled { leg.isEnabled = isEnabled }
             leg.setupAttributes = setupAttributes
+            leg.prefix = prefix
             return leg
         }
         interfaces += references

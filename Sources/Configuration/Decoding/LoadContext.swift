@@ -2,6 +2,8 @@
 struct LoadContext: Sendable {
     /// 1 MiB: a settings file.
     static let fileLimit = 1 << 20
+    /// 10 000 items take about 1 MB.
+    static let filterListLimit = 4 << 20
     /// 16 MiB: a file of nothing but subscribers.
     static let subscriberFileLimit = 16 << 20
 

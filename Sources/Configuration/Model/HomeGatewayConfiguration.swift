@@ -19,6 +19,13 @@ public struct HomeGatewayConfiguration: Hashable, Sendable {
     /// `[lte]`, required: the secondary leg.
     public var lte: LegConfiguration
     public var tunnel = TunnelConfiguration()
+    /// `[[bypass]]`: what leaves past the bond by DSL, beside the aggregator's filter list; at most 16 384 items.
+    /// Default: none.
+    public var bypass: [FilterItem] = []
+    /// `[[exception]]`: what stays in the bond whatever the two lists say; at most 16 384 items. Default: none.
+    public var exceptions: [FilterItem] = []
+    /// `[[pin]]`: what takes one leg of the bond as long as it is there; at most 16 384 items. Default: none.
+    public var pins: [Pin] = []
     public var resequencer = ResequencerConfiguration()
     public var colour = ColourConfiguration()
     public var kernel = KernelConfiguration()
@@ -61,6 +68,9 @@ public struct LegConfiguration: Hashable, Sendable {
     /// `link_overhead`: bytes that the link adds to each IP packet where its rate is counted, -64…256. Default: 14
     /// (Ethernet without its check sequence). Negative where the modem's rate counts less than the packet.
     public var linkOverhead: Int = 14
+    /// `prefix`, of `[dsl]` only: the IPv6 prefix of the LAN that this link's network routes to it, 1…64 bits long,
+    /// host bits clear. Sources in it are not translated when they pass the bond by. Default: none.
+    public var prefix: IPPrefix?
     /// `enabled`: false leaves the link alone. Default: true.
     public var isEnabled = true
     /// `setup_attributes`: appended to the leg's Setup Request in this order, at most 16 of at most 1000 bytes each.
@@ -80,6 +90,22 @@ public struct QuotaConfiguration: Hashable, Sendable {
     public var warnings = [80]
 
     public init(volume: DataVolume) { self.volume = volume }
+}
+
+/// Traffic that keeps to one leg (`[[pin]]`).
+public struct Pin: Hashable, Sendable {
+    public var item: FilterItem
+    public var leg: Leg
+
+    /// `leg`: "dsl" or "lte".
+    public enum Leg: String, Hashable, Sendable, CaseIterable {
+        case dsl, lte
+    }
+
+    public init(_ item: FilterItem, _ leg: Leg) {
+        self.item = item
+        self.leg = leg
+    }
 }
 
 /// The bond as the gateway's kernel sees it (`[tunnel]` of a gateway).

@@ -81,7 +81,8 @@ extension Colouring {
     ///   - overhead: bytes that each inner packet grows by on the first leg
     init(
         _ distribution: Bond.Distribution, table: OuterTable, rate: UInt64, burst: UInt32, overhead: Int,
-        secondary: SecondLeg = SecondLeg(), secondaryOverhead: Int = 0, queues: Bool = false, policy: LegPolicy? = nil
+        secondary: SecondLeg = SecondLeg(), secondaryOverhead: Int = 0, queues: Bool = false, policy: LegPolicy? = nil,
+        pins: Bool = false
     ) {
         let legs: [LegID] =
             switch distribution {
@@ -94,6 +95,7 @@ extension Colouring {
         self.legs = legs.reduce(0) { $0 | 1 << UInt32($1.rawValue) }
         marks = [table.mark(.primary), table.mark(.secondary)]
         self.queues = queues
+        self.pins = pins
         second = secondary
         self.secondaryOverhead = UInt16(clamping: secondaryOverhead)
         guard let policy else { return }

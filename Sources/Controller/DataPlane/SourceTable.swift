@@ -15,7 +15,7 @@ enum SourceTable {
         set.rules = [
             // The unspecified address, before a host has another one; it is never forwarded.
             ChainRule(
-                table, "receive", bonds, SegmentTable.version(SegmentTable.NFProtocol.ipv6),
+                table, "receive", bonds, .family(.v6),
                 .match(.ip6Saddr, .equal(.ipv6(.any))), .accept),
             ChainRule(table, "receive", bonds, .reversePathMissing, .counter(counter), .drop),
         ]

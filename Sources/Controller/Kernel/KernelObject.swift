@@ -15,6 +15,8 @@ enum KernelObject: Hashable, Sendable {
     case ruleset(Ruleset)
     case colouring(link: String, Colouring)
     case element(NamedSet, Element)
+    /// All that a set holds: replaced as one.
+    case contents(NamedSet, [Element])
 
     /// What makes it this object: two with the same identity cannot be there at once.
     enum Identity: Hashable, Sendable {
@@ -26,6 +28,7 @@ enum KernelObject: Hashable, Sendable {
         case ruleset(TableName)
         case colouring(String)
         case element(TableName, String, [Value])
+        case contents(TableName, String)
     }
 
     var identity: Identity {
@@ -38,6 +41,7 @@ enum KernelObject: Hashable, Sendable {
         case .ruleset(let ruleset): .ruleset(ruleset.table.id)
         case .colouring(let link, _): .colouring(link)
         case .element(let set, let element): .element(set.table, set.name, element.key)
+        case .contents(let set, _): .contents(set.table, set.name)
         }
     }
 
@@ -49,7 +53,7 @@ enum KernelObject: Hashable, Sendable {
         case .address: 2
         case .route: 3
         case .ruleset: 4
-        case .element: 5
+        case .element, .contents: 5
         case .colouring: 6
         case .rule: 7
         }
@@ -113,6 +117,8 @@ struct Ruleset: Hashable, Sendable {
     var counters: [String] = []
     var chains: [Chain] = []
     var rules: [ChainRule] = []
+    /// What sets hold from the beginning.
+    var elements: [SetContents] = []
 
     init(_ table: Table) { self.table = table }
 
@@ -123,8 +129,14 @@ struct Ruleset: Hashable, Sendable {
         for set in sets { transaction.add(set) }
         for name in counters { transaction.add(StatefulObject(table.id, name, .counter(Counter()))) }
         for chain in chains { transaction.add(chain) }
+        for contents in elements { transaction.add(contents.elements, to: contents.set) }
         for rule in rules { transaction.add(rule) }
     }
+}
+
+struct SetContents: Hashable, Sendable {
+    var set: NamedSet
+    var elements: [Element]
 }
 
 /// What the queue before both legs has to know of the second one.
@@ -167,6 +179,8 @@ struct Colouring: Hashable, Sendable {
     var burst: UInt32
     /// Bytes that each packet grows by before it is on the link.
     var overhead: UInt16
+    /// Packets that come with a leg's mark keep to that leg while it is in use.
+    var pins = false
     /// One queue before both legs instead of `police`.
     var queues = false
     /// Which legs may be used: bit 0 the first, bit 1 the second; their marks; what is known of the second one, and what

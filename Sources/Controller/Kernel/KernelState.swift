@@ -8,6 +8,7 @@ final class KernelState {
     /// Whose objects: the daemon's own, or one bond's.
     enum Owner: Hashable {
         case base
+        case policy
         case bond(UInt32)
     }
 
@@ -17,6 +18,8 @@ final class KernelState {
     private var indexes: [String: UInt32] = [:]
     /// What the actions of a coloured device are numbered, in the order of ``Colouring/actions``.
     private var actions: [String: [UInt32]] = [:]
+    /// For connection tracking; opened when it is first needed.
+    private lazy var connections = (try? NetlinkSocket(.netfilter)).map { Exchange($0) }
     private var formerFilters: [String: ReversePathFilter] = [:]
     private let report: (String) -> Void
     /// Requests that failed.
@@ -85,6 +88,14 @@ final class KernelState {
         apply([], for: .base)
     }
 
+    /// Connections with this mark begin anew with their next packets.
+    func forgetConnections(_ family: IPFamily, mark: UInt32, mask: UInt32) {
+        guard let connections else { return report("no netfilter socket") }
+        if case .failure(let error)? = connections.perform([ConnectionTable.forget(family, mark: mark, mask: mask)]).first {
+            report("\(error)")
+        }
+    }
+
     /// Interface number of a device; 0 when there is none.
     func index(of name: String) -> UInt32 {
         if let known = indexes[name] { return known }
@@ -126,7 +137,7 @@ final class KernelState {
             ruleset.write(to: &transaction)
             try tables.commit(transaction)
         case .colouring(let link, let colouring): try colour(link, colouring)
-        case .element: try commit([.create(object)])
+        case .element, .contents: try commit([.create(object)])
         }
     }
 
@@ -139,7 +150,7 @@ final class KernelState {
         case (.rule, .rule):
             try remove(old)
             try create(new)
-        case (.element, .element): try commit([.change(from: old, to: new)])
+        case (.element, .element), (.contents, .contents): try commit([.change(from: old, to: new)])
         default: try create(new)
         }
     }
@@ -172,7 +183,7 @@ final class KernelState {
                     try route.perform(Qdisc(link: index, .fq(FairQueue())).delete())
                 }
                 actions[link] = nil
-            case .element: try commit([.remove(object)])
+            case .element, .contents: try commit([.remove(object)])
             }
         } catch let error as KernelError {
             // Gone already, with its device or by another hand: that is what was wanted.
@@ -192,6 +203,10 @@ final class KernelState {
                 transaction.delete([old], from: set)
                 transaction.create([new], in: set)
             case .remove(.element(let set, let element)): transaction.delete([element], from: set)
+            case .create(.contents(let set, let elements)), .change(_, .contents(let set, let elements)):
+                transaction.flushSet(set.name, in: set.table)
+                transaction.add(elements, to: set)
+            case .remove(.contents(let set, _)): transaction.flushSet(set.name, in: set.table)
             default: break
             }
         }
@@ -218,7 +233,7 @@ final class KernelState {
         for (i, list) in colouring.actions.enumerated() {
             try route.perform(
                 Filter(
-                    link: index, parent: .egress, priority: UInt16(i + 1), handle: 1, .matchall,
+                    link: index, parent: .egress, priority: UInt16(colouring.pins ? 2 * i + 2 : i + 1), handle: 1, .matchall,
                     actions: list.map { Action($0) }
                 ).add())
         }
@@ -230,6 +245,28 @@ final class KernelState {
             throw .malformed(Operation("read", "filters of \(link)"), "\(numbers.count) actions instead of \(count)")
         }
         actions[link] = numbers
+        try pin(index, colouring, numbers)
+    }
+
+    /// What keeps to a leg shares the actions of what comes to that leg by itself. Packets for the second one come to
+    /// theirs before the rate of the first; packets for the first one count there and stay on it beyond its rate, unless
+    /// that is a limit.
+    private func pin(_ index: UInt32, _ colouring: Colouring, _ numbers: [UInt32]) throws(KernelError) {
+        guard colouring.pins else { return }
+        let all = zip(colouring.actions.joined(), numbers).map { Action($0, index: $1) }
+        let first = Array(all.prefix(colouring.actions[0].count)), second = Array(all.dropFirst(first.count))
+        let two = colouring.primary != colouring.secondary
+        let lists = [
+            (priority: UInt16(1), mark: colouring.marks[1], actions: two ? second : first),
+            (3, colouring.marks[0], two && colouring.limits[0] == 0 ? first.suffix(1) : second),
+        ]
+        for (priority, mark, actions) in lists {
+            try route.perform(
+                Filter(
+                    link: index, parent: .egress, priority: priority, handle: mark, .fw(mask: colouring.mask),
+                    actions: actions
+                ).replace())
+        }
     }
 
     /// Changes what an owner's device is told about its legs, at once and without looking at anything else.
@@ -284,6 +321,7 @@ final class KernelState {
         // Marks before what lets packets come to them.
         let requests = zip(colouring.actions.joined(), numbers).reversed().map { Action($0, index: $1).replace() }
         for result in route.perform(requests) { _ = try result.get() }
+        try pin(index(of: link), colouring, numbers)
     }
 }
 
@@ -310,5 +348,10 @@ extension Plan.Step {
 
     var identity: KernelObject.Identity { object.identity }
 
-    var isElement: Bool { if case .element = object { true } else { false } }
+    var isElement: Bool {
+        switch object {
+        case .element, .contents: true
+        default: false
+        }
+    }
 }

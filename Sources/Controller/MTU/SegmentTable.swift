@@ -20,17 +20,12 @@ enum SegmentTable {
     /// - Parameter mtu: bytes of an inner packet
     static func fixed(mtu: UInt32) -> Ruleset {
         ruleset([(.forward, .output), (.forward, .input), (.output, .output), (.input, .input)]) { chain, group in
-            [(version: NFProtocol.ipv4, headers: UInt32(40)), (NFProtocol.ipv6, 60)].map {
+            [(family: IPFamily.v4, headers: UInt32(40)), (.v6, 60)].map {
                 ChainRule(
-                    table, chain, group, version($0.version), .tcpSyn,
+                    table, chain, group, .family($0.family), .tcpSyn,
                     .setMaximumSegment(UInt16(clamping: mtu - min(mtu, $0.headers))))
             }
         }
-    }
-
-    enum NFProtocol {
-        static let ipv4: UInt8 = 2
-        static let ipv6: UInt8 = 10
     }
 
     enum Way {
@@ -58,10 +53,5 @@ enum SegmentTable {
             .meta(Meta(key, .load(to: .first))),
             .compare(Compare(.first, .equal, withUnsafeBytes(of: group) { Array($0) })),
         ])
-    }
-
-    /// `meta nfproto …`
-    static func version(_ number: UInt8) -> Statement {
-        Statement([.meta(Meta(.networkProtocol, .load(to: .first))), .compare(Compare(.first, .equal, [number]))])
     }
 }

@@ -161,11 +161,11 @@ final class AggregatorName {
     var json: JSONObject {
         var object = JSONObject()
         object.add("name", name)
-        object.addRaw("addresses", Self.list(addresses))
+        object.add("addresses", addresses.map(\.description))
         var states = JSONObject()
         for access in accesses {
             var state = JSONObject()
-            state.addRaw("servers", Self.list(access.servers))
+            state.add("servers", access.servers.map(\.description))
             state.add("queries", access.queries)
             var failures = JSONObject()
             for failure in NameLookup.Failure.allCases {
@@ -176,9 +176,5 @@ final class AggregatorName {
         }
         object.add("legs", states)
         return object
-    }
-
-    private static func list(_ addresses: [IPAddress]) -> String {
-        "[\(addresses.map { JSONText.quoted($0.description) }.joined(separator: ","))]"
     }
 }

@@ -130,6 +130,7 @@ final class Common {
     func sweep(_ kernel: KernelConfiguration) {
         var transaction = Transaction()
         transaction.deleteIfPresent(SegmentTable.table)
+        transaction.deleteIfPresent(PolicyTable.name)
         try? state.tables.commit(transaction)
         guard let links = try? state.route.links() else { return }
         for link in links where link.alias?.hasPrefix("spillway ") == true {

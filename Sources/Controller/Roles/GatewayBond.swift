@@ -43,7 +43,7 @@ struct GatewayBond {
                 rate: cir.bytesPerSecond, burst: UInt32(clamping: settings.colour.burstBytes(cir: cir, mtu: mtu)),
                 overhead: header + settings.dsl.linkOverhead, secondary: secondary,
                 secondaryOverhead: header + settings.lte.linkOverhead, queues: settings.colour.overflow == .queue,
-                policy: policy), numbersPackets: policy.numbersPackets
+                policy: policy, pins: !settings.pins.isEmpty), numbersPackets: policy.numbersPackets
         ).objects(bond)
         return objects
             + [
@@ -88,7 +88,7 @@ struct GatewayBond {
             objects.append(.route(RouteToDevice(.all(family), link: device, table: table, protocol: number)))
             var better = Rule(family, priority: priority, .lookup(table: Route.mainTable), protocol: number)
             better.suppressPrefixLength = 0
-            var bonded = Rule(family, priority: priority + 1, .lookup(table: table), protocol: number)
+            var bonded = Rule(family, priority: priority + 2, .lookup(table: table), protocol: number)
             for name in settings.lan {
                 better.inputLink = name.description
                 bonded.inputLink = name.description

@@ -24,6 +24,7 @@ extension HomeGateway {
             case .filterList(let items):
                 filterList = items
                 common.log(.info, "filter-list", "filter list of the aggregator", ["items": items.count])
+                takeFilterList()
             case .event(let event):
                 publish(event)
                 note(event)
@@ -62,8 +63,17 @@ extension HomeGateway {
         switch event {
         case .legUp(let id, _):
             lastChange[id] = ("up", Clock.now())
-            if id == .primary { beginBypass(Clock.now()) }
-        case .legDown(let id, let reason): lastChange[id] = (reason.rawValue, Clock.now())
+            if id == .primary {
+                primaryLost = false
+                applyPolicy()
+                beginBypass(Clock.now())
+            }
+        case .legDown(let id, let reason):
+            lastChange[id] = (reason.rawValue, Clock.now())
+            if id == .primary {
+                primaryLost = true
+                applyPolicy()
+            }
         case .setupDenied(let id, let code): lastChange[id] = ("denied: \(code)", Clock.now())
         case .roundTrip(let id, let time):
             remember(time, of: id)
@@ -111,6 +121,7 @@ extension HomeGateway {
         resequence(bond)
         guard let bond else {
             leases.bondDown()
+            applyPolicy()
             common.state.apply([], for: .bond(0))
             lteRate = nil
             return

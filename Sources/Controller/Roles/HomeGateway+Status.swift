@@ -60,6 +60,7 @@ extension HomeGateway {
         bond.add("legs", states)
         object.add("bond", bond)
         object.add("addresses", addressesJSON)
+        object.add("policy", policyJSON)
         if let name { object.add("name", name.json) }
         object.add("queue", common.queueJSON)
         object.add("discarded", common.discardedJSON)

@@ -36,6 +36,15 @@ final class HomeGateway: Role {
     var paths: [LegID: UInt32] = [:]
     var pathsReadAt: Instant?
     var filterList: [FilterItem] = []
+    /// The same as the kernel has it.
+    var operatorSets = MatchSets([])
+    let policy: PolicyTable
+    /// The way beside the bond, for each family that has one.
+    var bypassPaths: [IPFamily: BypassPath] = [:]
+    /// The bond had DSL and has it no more.
+    var primaryLost = false
+    /// The families that take it now.
+    var bypassOpen: Set<IPFamily> = []
     /// When a diagnostic that a user asked for ends by itself.
     var diagnosticUntil: Instant?
     var quota: QuotaKeeper?
@@ -64,6 +73,7 @@ final class HomeGateway: Role {
             source: .perLeg, markMask: settings.kernel.markMask,
             queues: settings.kernel.queue...settings.kernel.queue, controlProtocol: settings.dialect.protocolType,
             overflowHold: settings.resequencer.overflowHold.rawValue)
+        policy = PolicyTable(settings)
         leases = GatewayLeases(
             settings.tunnel, settings.state, loop,
             hardwareAddress: Self.hardwareAddress(settings, common.state.route))
@@ -81,6 +91,8 @@ final class HomeGateway: Role {
         common.sweep(settings.kernel)
         watchLeases()
         applyBase()
+        applyPolicy()
+        namesWanted()
         try loop.watch(monitor.descriptor) { [weak self] in
             guard let self else { return }
             let events = (try? self.monitor.receive()) ?? [.overrun]
@@ -138,6 +150,7 @@ final class HomeGateway: Role {
             wans[leg.id] = now
             changed = true
         }
+        readBypassPaths()
         guard changed else { return }
         applyBase()
         for leg in legs {

@@ -126,19 +126,20 @@ public final class NFTablesClient {
         return ReceivedElement.join(messages.flatMap { $0 }, of: set)
     }
 
-    /// Elements of a set or map by their keys, without reading the others; nil for a key that is not there.
+    /// Elements of a set or map by their keys, without reading the others; nil for a key that is not there. Of a set of
+    /// ranges, the one that holds the key.
     public func elements(_ keys: [[Value]], of set: NamedSet) throws(KernelError) -> [Element?] {
         var found: [Element?] = []
         found.reserveCapacity(keys.count)
         for result in exchange.perform(try ElementEncoder.get(keys, of: set)) {
             switch result {
             case .success(let reply):
-                var element: Element?
+                var received: [ReceivedElement] = []
                 for one in reply {
                     guard let message = Message(one.span.bytes, at: 0) else { continue }
-                    element = ReceivedElement.list(message, of: set).first?.element ?? element
+                    received += ReceivedElement.list(message, of: set)
                 }
-                found.append(element)
+                found.append(ReceivedElement.join(received, of: set).first)
             case .failure(let error) where error.errno == .noEntry: found.append(nil)
             case .failure(let error): throw error
             }

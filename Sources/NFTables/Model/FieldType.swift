@@ -19,6 +19,9 @@ public enum FieldType: Hashable, Sendable {
     /// A type without a case of its own: nft's number for it, and the length in bytes.
     case other(type: UInt32, length: Int)
 
+    /// A DSCP (RFC 2474 §3) by itself, 0…63.
+    public static let dscp = FieldType.other(type: 36, length: 1)
+
     /// nft's number for the type.
     var typeNumber: UInt32 {
         switch self {
@@ -86,7 +89,7 @@ public enum FieldType: Hashable, Sendable {
     }
 
     /// The value that these bytes are; `raw` where they do not fit the type.
-    func value(_ bytes: [UInt8]) -> Value {
+    public func value(_ bytes: [UInt8]) -> Value {
         switch self {
         case .ipv4Address: IPv4Address(bytes: bytes).map { .ipv4($0) } ?? .raw(bytes)
         case .ipv6Address: IPv6Address(bytes: bytes).map { .ipv6($0) } ?? .raw(bytes)

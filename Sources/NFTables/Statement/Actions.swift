@@ -47,6 +47,16 @@ extension Statement {
         Statement([.immediate(.data(value.bytes, to: .first)), field.store()])
     }
 
+    /// `ct mark set ct mark & 0x0fffffff | 0x30000000`: the bits of the mask become those of the value.
+    public static func set(_ field: Field, bits mask: UInt32, to value: UInt32) -> Statement {
+        Statement(
+            field.load() + [
+                .bitwise(
+                    Bitwise(length: 4, .mask((~mask).hostOrderBytes, xor: (value & mask).hostOrderBytes))),
+                field.store(),
+            ])
+    }
+
     /// `ip daddr set meta mark . @th,32,32 map @legs`; where the map has no such key, the rule ends.
     ///
     /// A masked field must come first: nft 1.0.6 prints one further behind in a form it cannot read.

@@ -35,6 +35,8 @@ public struct Field: Hashable, Sendable {
     public static let ip6Saddr = Field(.payload(.network, offset: 8), .ipv6Address)
     public static let ip6Daddr = Field(.payload(.network, offset: 24), .ipv6Address)
     public static let ip6NextHeader = Field(.payload(.network, offset: 6), .inetProtocol)
+    /// Only where the packet came by Ethernet: see ``Statement/overEthernet``.
+    public static let etherSaddr = Field(.payload(.linkLayer, offset: 6), .etherAddress)
     public static let mark = Field(.meta(.mark), .mark)
     public static let inputInterfaceName = Field(.meta(.inputInterfaceName), .interfaceName)
     public static let outputInterfaceName = Field(.meta(.outputInterfaceName), .interfaceName)

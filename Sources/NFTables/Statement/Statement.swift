@@ -1,3 +1,5 @@
+public import Addresses
+
 /// A match or an action of a rule, as one would write it for nft: each becomes a few expressions.
 ///
 ///     ChainRule(table, "receive", .match(.ipProtocol, .equal(.gre)), .verdict(of: [.ipSaddr, .greKey], in: "peers"))
@@ -52,6 +54,46 @@ extension Statement {
         Statement(Field.load(fields) + [.lookup(Lookup(.named(name), .first, .notContained))])
     }
 
+    /// `meta nfproto ipv4`, `meta nfproto ipv6`: packets of one family in a table of both.
+    public static func family(_ family: IPFamily) -> Statement {
+        Statement([
+            .meta(Meta(.networkProtocol, .load(to: .first))), .compare(Compare(.first, .equal, [family.protocolNumber])),
+        ])
+    }
+
+    /// `meta l4proto { tcp, udp, dccp, sctp, udplite }`: protocols whose headers begin with a source and a destination
+    /// port.
+    public static let hasPorts = match(
+        .transportProtocol, .anyOf([.tcp, .udp, .inetProtocol(33), .inetProtocol(132), .inetProtocol(136)]))
+
+    /// `meta iiftype ether`
+    public static let overEthernet = Statement([
+        .meta(Meta(.inputInterfaceType, .load(to: .first))), .compare(Compare(.first, .equal, UInt16(1).hostOrderBytes)),
+    ])
+
+    /// `ip dscp @…`, `@nh,0,10 @…`. For IPv6 the set has the first ten bits of the header, version and DSCP, where they
+    /// are: nft 1.0.6 shifts those of `ip6 dscp` in the wrong byte order. The set's field is `payload(.network, 0, 2)`.
+    public static func dscp(_ family: IPFamily, inSet name: String) -> Statement {
+        switch family {
+        case .v4:
+            Statement([
+                .payload(PayloadLoad(.network, offset: 1, length: 1)), .bitwise(.and([0xFC])),
+                .bitwise(Bitwise(length: 1, .shiftRight(2))), .lookup(Lookup(.named(name))),
+            ])
+        case .v6:
+            Statement([
+                .payload(PayloadLoad(.network, offset: 0, length: 2)), .bitwise(.and([0xFF, 0xC0])),
+                .lookup(Lookup(.named(name))),
+            ])
+        }
+    }
+
+    /// `ct status confirmed`: not the first packet of its connection.
+    public static let connectionIsConfirmed = Statement([
+        .connection(ConnectionTracking(.status, .load(to: .first))), .bitwise(.and(UInt32(8).hostOrderBytes)),
+        .compare(Compare(.first, .notEqual, [0, 0, 0, 0])),
+    ])
+
     /// `tcp flags syn`: the first segment of each direction.
     public static let tcpSyn = Statement(
         Condition.equal(.tcp).expressions(.transportProtocol) + [
@@ -101,4 +143,9 @@ extension Statement {
 
     /// `limit rate …/second burst …`, or with `over` what exceeds it.
     public static func limit(_ limit: Limit) -> Statement { Statement(.limit(limit)) }
+}
+
+extension IPFamily {
+    /// `NFPROTO_*`
+    public var protocolNumber: UInt8 { self == .v4 ? 2 : 10 }
 }

@@ -28,8 +28,8 @@ public struct FilterListAssembler: Hashable, Sendable {
         /// Bytes of all package values of one list.
         public var bytes: Int
 
-        /// The defaults leave room for lists far longer than any seen.
-        public init(packages: Int = 256, items: Int = 4096, bytes: Int = 256 * 1024) {
+        /// The defaults leave room for 10 000 items of a usual length and more.
+        public init(packages: Int = 2048, items: Int = 16_384, bytes: Int = 2 << 20) {
             self.packages = packages
             self.items = items
             self.bytes = bytes
