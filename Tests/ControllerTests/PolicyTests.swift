@@ -94,14 +94,15 @@ struct LinearCongruential: RandomNumberGenerator {
         #expect(sets.applied == Self.items.count && sets.problems.isEmpty && sets.names == ["www.example.net"])
         let expected: [MatchShape: Int] = [
             .mac: 1, .protocol: 1, .dscp4: 1, .dscp6: 1, .destinationPort: 1, .sourcePort: 1, .destination4: 2,
-            .destination6: 1, .source4: 2, .destinationAndPort4: 2, .sourceAndPort4: 1, .sourceAndPort6: 1,
+            .destination6: 1, .source4: 2, .destinationAndPort4: 1, .destinationAndPortRange4: 1,
+            .sourceAndPortRange4: 1, .sourceAndPort6: 1,
         ]
         #expect(sets.elements.mapValues(\.count) == expected)
         #expect(
             sets.elements[.dscp6]
                 == [Element(.integer(0x6B80, length: 2), comment: "dscp")])
         #expect(
-            sets.elements[.destinationAndPort4]?.last
+            sets.elements[.destinationAndPortRange4]?.last
                 == Element(
                     .ipv4(IPv4Address(203, 0, 113, 120)), .inetService(9000),
                     through: [.ipv4(IPv4Address(203, 0, 113, 130)), .inetService(9000)], comment: "daddr range port"))
@@ -162,10 +163,14 @@ struct LinearCongruential: RandomNumberGenerator {
         items += (0..<3000).map {
             FilterItem(.destinationIP, description: "host \($0)", value: "198.19.\($0 / 250).\($0 % 250)")
         }
-        items += (0..<3000).map {
+        items += (0..<2500).map {
+            FilterItem(
+                .sourceIPAndPort, description: "pair \($0)", value: "[2001:db8:77::\(String($0, radix: 16))]:\(2000 + $0 % 5)")
+        }
+        items += (0..<500).map {
             FilterItem(
                 .destinationIPRangeAndPort, description: "range \($0)",
-                value: "2001:db8:77::\(String($0, radix: 16))-2001:db8:77::\(String($0, radix: 16)):\(2000 + $0 % 5)")
+                value: "2001:db8:77::\(String($0, radix: 16))0-2001:db8:77::\(String($0, radix: 16))9:\(2000 + $0 % 5)")
         }
         try inNewNamespace { state in
             func apply(_ items: [FilterItem]) throws -> UInt32 {
@@ -175,7 +180,7 @@ struct LinearCongruential: RandomNumberGenerator {
                 return try state.tables.generation().id &- before
             }
             func count() throws -> Int {
-                try [MatchShape.destination4, .destinationAndPort4, .destinationAndPort6].reduce(0) {
+                try [MatchShape.destination4, .destinationAndPort4, .sourceAndPort6, .destinationAndPortRange6].reduce(0) {
                     try $0 + state.tables.elements(of: PolicyTable.set(.operator, $1)).count
                 }
             }

@@ -75,10 +75,16 @@ struct MatchSets: Hashable {
         func destination(
             _ r: FilterRule.AddressRange, _ p: ClosedRange<UInt16>
         ) -> [(MatchShape, [ClosedRange<UInt128>])] {
-            [(pick(r.family, .destinationAndPort4, .destinationAndPort6), [range(r), ports(p)])]
+            if r.lowerBound == r.upperBound && p.count == 1 {
+                return [(pick(r.family, .destinationAndPort4, .destinationAndPort6), [range(r), ports(p)])]
+            }
+            return [(pick(r.family, .destinationAndPortRange4, .destinationAndPortRange6), [range(r), ports(p)])]
         }
         func source(_ r: FilterRule.AddressRange, _ p: ClosedRange<UInt16>) -> [(MatchShape, [ClosedRange<UInt128>])] {
-            [(pick(r.family, .sourceAndPort4, .sourceAndPort6), [range(r), ports(p)])]
+            if r.lowerBound == r.upperBound && p.count == 1 {
+                return [(pick(r.family, .sourceAndPort4, .sourceAndPort6), [range(r), ports(p)])]
+            }
+            return [(pick(r.family, .sourceAndPortRange4, .sourceAndPortRange6), [range(r), ports(p)])]
         }
         switch match {
         case .fqdn: return []
@@ -114,6 +120,11 @@ private struct Keys {
     /// - Returns: also the labels of what had to be left out
     func elements(_ shape: MatchShape) -> ([Element], left: [String]) {
         let types = shape.key
+        guard shape.flags.contains(.interval) else {
+            var known: Set<[UInt128]> = []
+            let first = ranges.indices.filter { known.insert(ranges[$0].map(\.lowerBound)).inserted }
+            return (first.map { element(types, ranges[$0], $0) }, [])
+        }
         if types.count == 1 {
             let pieces = DisjointRanges(ranges.map { $0[0] }).pieces
             return (pieces.map { element(types, [$0.range], $0.owner) }, [])

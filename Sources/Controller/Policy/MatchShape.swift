@@ -18,6 +18,11 @@ enum MatchShape: String, CaseIterable {
     case destinationAndPort6 = "daddr_dport6"
     case sourceAndPort4 = "saddr_sport4"
     case sourceAndPort6 = "saddr_sport6"
+    /// Ranges of both: the kernel's set for them takes some thousand times longer to fill than that for pairs.
+    case destinationAndPortRange4 = "daddr_dport_range4"
+    case destinationAndPortRange6 = "daddr_dport_range6"
+    case sourceAndPortRange4 = "saddr_sport_range4"
+    case sourceAndPortRange6 = "saddr_sport_range6"
 
     /// The fields of a key; ranges of numbers are elements of interval sets.
     var key: [FieldType] {
@@ -29,14 +34,17 @@ enum MatchShape: String, CaseIterable {
         case .destinationPort, .sourcePort: [.inetService]
         case .destination4, .source4: [.ipv4Address]
         case .destination6, .source6: [.ipv6Address]
-        case .destinationAndPort4, .sourceAndPort4: [.ipv4Address, .inetService]
-        case .destinationAndPort6, .sourceAndPort6: [.ipv6Address, .inetService]
+        case .destinationAndPort4, .sourceAndPort4, .destinationAndPortRange4, .sourceAndPortRange4:
+            [.ipv4Address, .inetService]
+        case .destinationAndPort6, .sourceAndPort6, .destinationAndPortRange6, .sourceAndPortRange6:
+            [.ipv6Address, .inetService]
         }
     }
 
     var flags: NamedSet.Flags {
         switch self {
-        case .mac, .protocol, .dscp4, .dscp6: []
+        case .mac, .protocol, .dscp4, .dscp6, .destinationAndPort4, .destinationAndPort6, .sourceAndPort4, .sourceAndPort6:
+            []
         default: .interval
         }
     }
@@ -54,10 +62,14 @@ enum MatchShape: String, CaseIterable {
         case .destination6: [.family(.v6), .match(.ip6Daddr, .inSet(set))]
         case .source4: [.family(.v4), .match(.ipSaddr, .inSet(set))]
         case .source6: [.family(.v6), .match(.ip6Saddr, .inSet(set))]
-        case .destinationAndPort4: [.hasPorts, .family(.v4), .match([.ipDaddr, .destinationPort], inSet: set)]
-        case .destinationAndPort6: [.hasPorts, .family(.v6), .match([.ip6Daddr, .destinationPort], inSet: set)]
-        case .sourceAndPort4: [.hasPorts, .family(.v4), .match([.ipSaddr, .sourcePort], inSet: set)]
-        case .sourceAndPort6: [.hasPorts, .family(.v6), .match([.ip6Saddr, .sourcePort], inSet: set)]
+        case .destinationAndPort4, .destinationAndPortRange4:
+            [.hasPorts, .family(.v4), .match([.ipDaddr, .destinationPort], inSet: set)]
+        case .destinationAndPort6, .destinationAndPortRange6:
+            [.hasPorts, .family(.v6), .match([.ip6Daddr, .destinationPort], inSet: set)]
+        case .sourceAndPort4, .sourceAndPortRange4:
+            [.hasPorts, .family(.v4), .match([.ipSaddr, .sourcePort], inSet: set)]
+        case .sourceAndPort6, .sourceAndPortRange6:
+            [.hasPorts, .family(.v6), .match([.ip6Saddr, .sourcePort], inSet: set)]
         }
     }
 }
