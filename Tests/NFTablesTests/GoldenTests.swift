@@ -94,6 +94,21 @@ import Testing
                 000000050a000d000004020000000000
                 """
             ),
+            // set asked { typeof ip saddr . udp sport . ip saddr . @th,64,16; size 16384; flags dynamic,timeout;
+            //   timeout 10s; }
+            (
+                NamedSet(
+                    table, "asked",
+                    key: [.ipv4Address, .inetService, .ipv4Address, .payload(.transport, offset: 8, length: 2)],
+                    flags: [.dynamic, .timeout], size: 16384, timeout: 10_000),
+                """
+                0200000006000100670000000a00020061736b6564000000080003000000003008000400001cd1c40800050000000010\
+                08000a00000000060c00098008000100000040000c000b0000000000000027107e000d00000400000000037200040d00\
+                0000016a0014000407000000010c00040c00000001040b0000000114000407000000010c000406000000010401000000\
+                0214000407000000010c00040c00000001040b0000000326000407000000011e00040000000001040000000002040300\
+                00000304400000000404100000000000
+                """
+            ),
         ]
         let messages = sent { transaction in for (set, _) in sets { transaction.add(set) } }
         for (message, (set, golden)) in zip(messages, sets) { #expect(message == golden, "\(set.name)") }

@@ -13,7 +13,7 @@ enum TypeofUserData {
 
     static func canDescribe(_ field: FieldType) -> Bool {
         switch field {
-        case .ipv4Address, .ipv6Address, .mark, .payload: true
+        case .ipv4Address, .ipv6Address, .inetService, .mark, .payload: true
         default: false
         }
     }
@@ -43,6 +43,8 @@ enum TypeofUserData {
             notes.nest(data) { $0.put(0, MetaKey.mark.rawValue) }
         case .ipv4Address: writeHeaderField(protocol: 12, field: 11, to: &notes)
         case .ipv6Address: writeHeaderField(protocol: 13, field: 8, to: &notes)
+        // UDP's source port.
+        case .inetService: writeHeaderField(protocol: 6, field: 1, to: &notes)
         case .payload(let base, let offset, let length):
             notes.put(expression, payloadKind)
             notes.nest(data) {
@@ -57,7 +59,7 @@ enum TypeofUserData {
         }
     }
 
-    /// An address is described as the source address of its protocol: the declaration only wants its type.
+    /// An address or port is described as the source's of its protocol: the declaration only wants its type.
     private static func writeHeaderField(protocol: UInt32, field: UInt32, to notes: inout UserData) {
         notes.put(expression, payloadKind)
         notes.nest(data) {
