@@ -74,6 +74,17 @@ import Testing
         #expect(rule.description == "D")
     }
 
+    @Test func aWildcardIsTakenWhereItIsWanted() throws {
+        func fqdn(_ value: String) -> FilterRule.Match? {
+            try? FilterRule(FilterItem(.fqdn, description: "D", value: value), wildcards: true).match
+        }
+        #expect(fqdn("*.Example.NET.") == .fqdn("*.example.net"))
+        #expect(fqdn("www.example.net") == .fqdn("www.example.net"))
+        for value in ["*", "*.", "*.*.example.net", "www.*.net", "*example.net", "**.net", "*.a b"] {
+            #expect(fqdn(value) == nil, "\(value)")
+        }
+    }
+
     static let bad: [(FilterItem.Kind, String, FilterRuleError.Reason)] = [
         (.fqdn, "", .invalidFQDN), (.fqdn, ".", .invalidFQDN), (.fqdn, "a..b", .invalidFQDN),
         (.fqdn, "*.example.net", .invalidFQDN), (.fqdn, "-a.example", .invalidFQDN),

@@ -4,7 +4,7 @@ public import Addresses
 public struct FilterRule: Hashable, Sendable {
     /// Ports are as in the transport header; both ends of a range belong to it.
     public enum Match: Hashable, Sendable {
-        /// Lower case, without a final dot.
+        /// Lower case, without a final dot. With `*.` before it all names below it, where such are taken.
         case fqdn(String)
         /// 0…63.
         case dscp(UInt8)
@@ -82,8 +82,10 @@ public struct FilterRule: Hashable, Sendable {
     public let description: String
 
     /// Reads the value of an item.
+    /// - Parameter wildcards: whether `*.example.net` is taken as a host name: a user's own list may have it, but RFC
+    ///   8157 §5.6.2 knows only whole names
     /// - Throws: an error that names the item; such an item is left out, the rest of its list stays good.
-    public init(_ item: FilterItem) throws(FilterRuleError) {
+    public init(_ item: FilterItem, wildcards: Bool = false) throws(FilterRuleError) {
         func failure(_ reason: FilterRuleError.Reason) -> FilterRuleError { FilterRuleError(reason, item: item) }
 
         guard let kind = item.kind else { throw failure(.reservedType) }
@@ -93,7 +95,7 @@ public struct FilterRule: Hashable, Sendable {
         do throws(FilterRuleError.Reason) {
             match =
                 switch kind {
-                case .fqdn: .fqdn(try value.fqdn())
+                case .fqdn: .fqdn(try value.fqdn(wildcards: wildcards))
                 case .dscp: .dscp(try value.dscp())
                 case .destinationPort: .destinationPort(try value.ports())
                 case .destinationIP: .destinationIP(try value.prefix())

@@ -8,7 +8,7 @@ public struct FilterRuleError: Error, Hashable, Sendable {
         case reservedEnable = "reserved_enable"
         /// The value is not UTF-8.
         case notUTF8 = "not_utf8"
-        /// Not a host name of at most 253 characters; wildcards are not taken.
+        /// Not a host name of at most 253 characters, or a wildcard where none is taken.
         case invalidFQDN = "invalid_fqdn"
         /// Not a decimal number in 0…63.
         case invalidDSCP = "invalid_dscp"

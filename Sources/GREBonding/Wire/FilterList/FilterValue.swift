@@ -13,10 +13,11 @@ struct FilterValue {
         self.text = text
     }
 
-    /// Host names of letters, digits, hyphens and underscores; no wildcards.
-    func fqdn() throws(Reason) -> String {
+    /// Host names of letters, digits, hyphens and underscores, and if wanted with `*.` before them.
+    func fqdn(wildcards: Bool) throws(Reason) -> String {
         let name = (text.last == "." ? text.dropLast() : text).lowercased()
-        let labels = name.split(separator: ".", omittingEmptySubsequences: false)
+        let whole = wildcards && name.utf8.starts(with: "*.".utf8) ? name.dropFirst(2) : name[...]
+        let labels = whole.split(separator: ".", omittingEmptySubsequences: false)
         let valid = labels.allSatisfy { label in
             (1...63).contains(label.utf8.count) && label.utf8.first != 0x2D && label.utf8.last != 0x2D
                 && label.utf8.allSatisfy { byte in
