@@ -38,6 +38,7 @@ let package = Package(
         .target(name: "GREBonding", dependencies: ["Addresses", "ProtocolSupport"], swiftSettings: swiftSettings),
         .target(name: "Leases", dependencies: ["Addresses", "ProtocolSupport"], swiftSettings: swiftSettings),
         .target(name: "RADIUS", dependencies: ["Addresses", "ProtocolSupport"], swiftSettings: swiftSettings),
+        .target(name: "DNSAnswers", dependencies: ["Addresses", "ProtocolSupport"], swiftSettings: swiftSettings),
         .target(name: "NetlinkKit", dependencies: ["Addresses", "CLibmnl", "CLinux"], swiftSettings: swiftSettings),
         .target(
             name: "NFTables", dependencies: ["Addresses", "NetlinkKit", "CLibmnl", "CLibnftnl", "CLinux"],
@@ -55,8 +56,8 @@ let package = Package(
         .target(
             name: "Controller",
             dependencies: [
-                "Addresses", "GREBonding", "Leases", "NetlinkKit", "NFTables", "RADIUS", "CCares", "CLinux", "CMD5",
-                "CScheduler", "Configuration", "EventLog", "Formatting", "Observation", "Quota",
+                "Addresses", "DNSAnswers", "GREBonding", "Leases", "NetlinkKit", "NFTables", "RADIUS", "CCares",
+                "CLinux", "CMD5", "CScheduler", "Configuration", "EventLog", "Formatting", "Observation", "Quota",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings),
@@ -79,6 +80,9 @@ let package = Package(
             name: "RADIUSTests", dependencies: ["Addresses", "CMD5", "ProtocolSupport", "RADIUS"],
             swiftSettings: swiftSettings),
         .testTarget(
+            name: "DNSAnswersTests", dependencies: ["Addresses", "DNSAnswers", "ProtocolSupport"],
+            swiftSettings: swiftSettings),
+        .testTarget(
             name: "NetlinkKitTests", dependencies: ["Addresses", "NetlinkKit", "CLinux"], swiftSettings: swiftSettings),
         .testTarget(name: "NFTablesTests", dependencies: ["NFTables"], swiftSettings: swiftSettings),
         .testTarget(
@@ -96,8 +100,8 @@ let package = Package(
         .testTarget(
             name: "ControllerTests",
             dependencies: [
-                "Addresses", "CLinux", "CScheduler", "Configuration", "Controller", "GREBonding", "Leases",
-                "NFTables", "NetlinkKit", "Observation",
+                "Addresses", "CLinux", "CScheduler", "Configuration", "Controller", "DNSAnswers", "GREBonding",
+                "Leases", "NFTables", "NetlinkKit", "Observation",
             ],
             swiftSettings: swiftSettings),
         .testTarget(name: "QuotaTests", dependencies: ["Formatting", "Quota"], swiftSettings: swiftSettings),
