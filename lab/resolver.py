@@ -1,4 +1,4 @@
-"""An access network's resolver: Debian's dnsmasq in the access router's namespace, on an address of its own."""
+"""A resolver: Debian's dnsmasq in a namespace, such as an access router's, on addresses of its own."""
 
 import pathlib
 import subprocess
@@ -10,22 +10,26 @@ PROGRAM = pathlib.Path("/usr/sbin/dnsmasq")
 
 
 class Resolver:
-    """`addresses`: where it listens, put on the router's loopback device for good."""
+    """`addresses`: where it listens, put on the host's loopback device for good unless they are there already."""
 
-    def __init__(self, lab: Lab, host: str, *addresses: str):
+    def __init__(self, lab: Lab, host: str, *addresses: str, present: bool = False):
         self.lab, self.host, self.addresses = lab, host, addresses
         self.process: subprocess.Popen | None = None
-        for address in addresses:
+        for address in () if present else addresses:
             length = 128 if ":" in address else 32
             namespaces.run(host, "ip", "address", "replace", f"{address}/{length}", "dev", "lo")
 
     def answer(self, name: str, targets: list[str], ttl: int = 300) -> None:
         """From now on it answers so, and knows nothing else."""
+        self.serve(*(f"--host-record={name},{target},{ttl}" for target in targets))
+
+    def serve(self, *options: str) -> None:
+        """From now on it does what these options of dnsmasq say, and knows nothing else."""
         self.stop()
         command = [PROGRAM, "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--no-poll"]
         command += ["--user=root", "--pid-file=", "--log-facility=-", "--log-queries", "--bind-interfaces"]
         command += [f"--listen-address={address}" for address in self.addresses]
-        command += [f"--host-record={name},{target},{ttl}" for target in targets]
+        command += options
         log = open(self.lab.out / f"resolver-{self.host}.log", "ab")
         self.process = namespaces.start(self.host, *command, stdout=log, stderr=subprocess.STDOUT)
         log.close()

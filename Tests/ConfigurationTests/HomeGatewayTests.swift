@@ -16,6 +16,7 @@ import Testing
         #expect(c.tunnel.masquerade && c.tunnel.defaultRoute && c.tunnel.prefix == nil)
         #expect(c.tunnel.dhcp && c.tunnel.dhcp6 && c.state.directory == "/var/lib/spillway")
         #expect(c.dsl.setupAttributes.isEmpty)
+        #expect(c.names == NamesConfiguration() && c.names.servers.isEmpty && !c.names.takesPrivate)
         #expect(c.resequencer.buffer == 4096 && c.resequencer.timer == .automatic)
         #expect(c.resequencer.overflowHold == .seconds(2))
         #expect(c.kernel.markMask == 0xF000_0000 && c.kernel.table == 5300 && c.kernel.routeProtocol == 157)
@@ -102,6 +103,14 @@ import Testing
             mtu = 1280
             masquerade = false
             default_route = false
+            [names]
+            servers = ["127.0.0.1", "2001:db8::53"]
+            ttl_floor = 0
+            ttl_ceiling = "1 h"
+            grace = "5 min"
+            addresses = 16
+            private = true
+            queue = 7
             [resequencer]
             buffer = 64
             timer = "80 ms"
@@ -145,6 +154,10 @@ import Testing
         #expect(c.dsl.setupAttributes == [.unknown(type: 53, value: [0, 0, 0, 3]), .idleHelloInterval(100)])
         #expect(c.lte.setupAttributes == [.unknown(type: 255, value: [0x0A, 0xFF])])
         #expect(!c.tunnel.masquerade && !c.tunnel.defaultRoute)
+        #expect(c.names.servers == ["127.0.0.1", "2001:db8::53"].map { IPAddress($0) })
+        #expect(c.names.timeToLiveFloor == .seconds(0) && c.names.timeToLiveCeiling == .seconds(3600))
+        #expect(c.names.grace == .seconds(300) && c.names.addresses == 16 && c.names.takesPrivate)
+        #expect(c.names.queue == 7)
         #expect(c.resequencer.buffer == 64 && c.resequencer.timer == .fixed(Milliseconds(80)))
         #expect(c.resequencer.overflowHold == Milliseconds(500))
         #expect(c.colour.cirShare == 90 && c.colour.burst == Milliseconds(10))
@@ -224,6 +237,13 @@ import Testing
         ("tunnel.mtu = \"big\"", 3, "tunnel.mtu: expected 576…9000 bytes or \"auto\", found \"big\""),
         ("tunnel = { mtu = 1200, address6 = \"2001:db8::1\" }", 3, "tunnel.mtu: 1200 bytes is less than the 1280"),
         ("tunnel.masquerade = 1", 3, "tunnel.masquerade: expected true or false, found an integer"),
+        ("names.servers = \"fe80::1\"", 3, "names.servers: fe80::1 is no server that can be asked"),
+        ("names.ttl_floor = \"2 h\"", 3, "names.ttl_floor: 2 h is out of range: 0…3600 s"),
+        ("names.ttl_ceiling = 59", 3, "names.ttl_ceiling: 59 s is out of range: 60…604800 s"),
+        ("names = { ttl_floor = \"1 h\", ttl_ceiling = 60 }", 3, "names.ttl_floor: 1 h is more than ttl_ceiling"),
+        ("names.addresses = 0", 3, "names.addresses: 0 addresses is out of range: 1…4096 addresses"),
+        ("names.queue = 5300", 3, "names: queue 5300 is one of [kernel]'s"),
+        ("kernel.queue = 5316", 1, "names: queue 5316 is one of [kernel]'s"),
         ("resequencer.buffer = 63", 3, "resequencer.buffer: 63 packets is out of range: 64…65536 packets"),
         ("resequencer.timer = \"1001 ms\"", 3, "resequencer.timer: 1001 ms is out of range: 5…1000 ms"),
         ("resequencer.timer = \"soon\"", 3, "resequencer.timer: expected \"auto\", a time such as"),

@@ -44,7 +44,7 @@ import Testing
 
     private static let sections: Set<String> = [
         "dsl", "lte", "tunnel", "resequencer", "colour", "kernel", "control", "log", "session", "defaults", "subscriber",
-        "limits", "item", "quota", "state", "hooks", "http", "bypass", "exception", "pin",
+        "limits", "item", "quota", "state", "hooks", "http", "names", "bypass", "exception", "pin",
     ]
 
     /// The system's own files: a folder that is not there, a folder in place of a file, a file that is too large.

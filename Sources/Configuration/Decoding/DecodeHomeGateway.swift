@@ -40,6 +40,7 @@ struct HomeGatewayDecoder {
         let state = table.state()
         let (hooks, http) = (table.hooks(), table.http(hasSubscribers: false))
         checkCanonical(shared.2, haap: haap)
+        let names = table.names(shared.2)
 
         guard let haap, let cin, let dsl, let lte else { return nil }
         var result = HomeGatewayConfiguration(haap: haap, cin: cin, dsl: dsl, lte: lte)
@@ -48,6 +49,7 @@ struct HomeGatewayDecoder {
         result.dialect = dialect
         result.tunnel = tunnel
         (result.hooks, result.http) = (hooks, http)
+        result.names = names
         result.state = state
         (result.bypass, result.exceptions, result.pins) = lists
         (result.resequencer, result.colour, result.kernel, result.control, result.log) = shared

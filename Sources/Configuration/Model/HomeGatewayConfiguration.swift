@@ -26,6 +26,7 @@ public struct HomeGatewayConfiguration: Hashable, Sendable {
     public var exceptions: [FilterItem] = []
     /// `[[pin]]`: what takes one leg of the bond as long as it is there; at most 16 384 items. Default: none.
     public var pins: [Pin] = []
+    public var names = NamesConfiguration()
     public var resequencer = ResequencerConfiguration()
     public var colour = ColourConfiguration()
     public var kernel = KernelConfiguration()

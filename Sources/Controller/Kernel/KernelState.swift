@@ -5,10 +5,11 @@ import NetlinkKit
 
 /// Brings the kernel to the desired state, owner by owner, and undoes it.
 final class KernelState {
-    /// Whose objects: the daemon's own, or one bond's.
+    /// Whose objects: the daemon's own, those that watch names, or one bond's.
     enum Owner: Hashable {
         case base
         case policy
+        case names
         case bond(UInt32)
     }
 

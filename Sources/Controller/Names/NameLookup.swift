@@ -4,8 +4,9 @@ import CLinux
 import GREBonding
 import Glibc
 
-/// One question to the servers of one access link, over just that link. It never blocks: sockets are watched by the
-/// loop, and whoever owns it calls ``process()`` in each round, at the latest at ``deadline``, and looks at ``result``.
+/// One question to some servers, over just one access link or as the host's routes have it. It never blocks: sockets
+/// are watched by the loop, and whoever owns it calls ``process()`` in each round, at the latest at ``deadline``, and
+/// looks at ``result``.
 final class NameLookup {
     struct Answer: Hashable {
         var address: IPAddress
@@ -41,14 +42,16 @@ final class NameLookup {
     private let sink: Sink
 
     /// - Parameters:
-    ///   - servers: of either family; those of a family that no source has are left out
-    ///   - interface: the only one to send on and to receive from
+    ///   - servers: of either family; with an interface, those of a family that no source has are left out
+    ///   - interface: the only one to send on and to receive from; nil: any
     ///   - sources: the link's own addresses, at most one of each family
     init(
-        _ name: String, _ family: IPFamily, servers: [IPAddress], interface: String, sources: [IPAddress],
+        _ name: String, _ family: IPFamily, servers: [IPAddress], interface: String?, sources: [IPAddress],
         loop: EventLoop
     ) throws(Failure) {
-        let servers = servers.filter { server in sources.contains { $0.family == server.family } }
+        let servers = servers.filter { server in
+            interface == nil || sources.contains { $0.family == server.family }
+        }
         guard !servers.isEmpty else { throw .noServers }
         let sink = Sink(family, loop)
         var options = ares_options()
@@ -61,7 +64,7 @@ final class NameLookup {
         options.sock_state_cb_data = sink.pointer
         channel = try Self.open(&options, ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB)
         self.sink = sink
-        ares_set_local_dev(channel, interface)
+        if let interface { ares_set_local_dev(channel, interface) }
         for source in sources {
             switch source {
             case .v4(let a): ares_set_local_ip4(channel, a.rawValue)
@@ -94,9 +97,9 @@ final class NameLookup {
 
     private func process(_ descriptor: Int32) { ares_process_fd(channel, descriptor, descriptor) }
 
-    /// The servers of `/etc/resolv.conf` that can be asked over a given link: none on this host itself, none that
-    /// would need a zone.
-    static func systemServers() -> [IPAddress] {
+    /// The servers of `/etc/resolv.conf` that need no zone.
+    /// - Parameter onLink: only those that can be asked over a given link: none on this host itself
+    static func systemServers(onLink: Bool = true) -> [IPAddress] {
         var options = ares_options()
         guard let channel = try? open(&options, 0) else { return [] }
         defer { ares_destroy(channel) }
@@ -107,7 +110,7 @@ final class NameLookup {
             withUnsafeBytes(of: node.addr) { bytes in
                 node.family == AF_INET ? IPAddress(bytes: bytes.prefix(4)) : IPAddress(bytes: bytes.prefix(16))
             }
-        }.filter { $0.isUnicast && !$0.isLinkLocal }
+        }.filter { ($0.isUnicast || !onLink && $0.isLoopback) && !$0.isLinkLocal }
     }
 
     private static func set(_ servers: [IPAddress], _ channel: ares_channel) -> Int32 {

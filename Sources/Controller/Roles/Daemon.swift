@@ -131,6 +131,7 @@ final class Common {
         var transaction = Transaction()
         transaction.deleteIfPresent(SegmentTable.table)
         transaction.deleteIfPresent(PolicyTable.name)
+        transaction.deleteIfPresent(NameRules.table)
         try? state.tables.commit(transaction)
         guard let links = try? state.route.links() else { return }
         for link in links where link.alias?.hasPrefix("spillway ") == true {

@@ -62,6 +62,7 @@ extension HomeGateway {
         object.add("addresses", addressesJSON)
         object.add("policy", policyJSON)
         if let name { object.add("name", name.json) }
+        if let names = names.json { object.add("names", names) }
         object.add("queue", common.queueJSON)
         object.add("discarded", common.discardedJSON)
         object.add("control_drops", sockets.values.reduce(0) { $0 + $1.drops })

@@ -45,6 +45,7 @@ final class HomeGateway: Role {
     var primaryLost = false
     /// The families that take it now.
     var bypassOpen: Set<IPFamily> = []
+    let names: NameWatcher
     /// When a diagnostic that a user asked for ends by itself.
     var diagnosticUntil: Instant?
     var quota: QuotaKeeper?
@@ -66,6 +67,7 @@ final class HomeGateway: Role {
             .filter { $0.2.isEnabled }.map { (id: $0.0, label: $0.1, settings: $0.2) }
         common = try Common(settings.kernel, loop, schedules: settings.colour.overflow == .queue)
         monitor = try Monitor([.link, .ipv4Address, .ipv4Route, .ipv6Address, .ipv6Route])
+        names = NameWatcher(settings, common.state, loop) { NameRules.addresses($1) }
         let canonical = settings.kernel.canonical(family)
         outer = OuterTable(
             family: family, canonical: canonical.local,
@@ -121,8 +123,8 @@ final class HomeGateway: Role {
         if let time = quota?.next, time <= now { countQuota(now) }
         let nameDeadline = name?.work(isBonded: session.bond != nil)
         return [
-            nameDeadline, session.deadline, common.queue.deadline, session.wantsTrafficSampleAt, session.wantsBypassSampleAt,
-            diagnosticUntil, wantsPathsAt, leases.work(now), quota?.next,
+            nameDeadline, names.work(), leases.work(now), session.deadline, common.queue.deadline,
+            session.wantsTrafficSampleAt, session.wantsBypassSampleAt, diagnosticUntil, wantsPathsAt, quota?.next,
         ].compactMap { $0 }.min()
     }
 
@@ -140,6 +142,7 @@ final class HomeGateway: Role {
     /// Reads what the access links are like now and tells the session what changed.
     func refreshWANs() {
         name?.refresh(common.state.route)
+        names.refresh()
         var changed = false
         for leg in legs {
             let name = leg.settings.interface.description

@@ -1,0 +1,156 @@
+"""Addresses of names in a filter list: from answers that pass the gateway, and asked for by itself (village)."""
+
+import json
+import signal
+import socket
+import time
+
+from lab import namespaces, spillway
+from lab.measure import names
+from lab.resolver import PROGRAM, Resolver
+from lab.spillway import Spillway, is_bonded, settings
+from lab.topology import CLIENT, SERVER, SERVER6, Topology
+
+VIRTUAL_TIME = True
+NEEDS = [spillway.binary(), PROGRAM]
+WWW, CDN, NEXT, OTHER, OLD, NEW = (f"203.0.113.{number}" for number in range(10, 16))
+EVIL = "198.51.100.99"
+WWW6 = "2001:db8:5::10"
+# Where nobody but this scenario answers.
+FORGER = "203.0.113.66"
+LAN_SIDE = "192.168.2.1"
+# A longer TTL than the gateway believes.
+TTL, CEILING, GRACE = 300, 60, 10
+LISTED = ("www.example.net", "cdn.example.com", "cached.example.net", "own.example.net", "inside.example.net")
+
+prepare = spillway.prepare
+
+
+def records(cdn: str, cached: str) -> list[str]:
+    return [
+        f"--host-record=www.example.net,{WWW},{WWW6},{TTL}",
+        # A name that is not in the list, but an alias of one that is, by way of a third.
+        f"--cname=shop.example.org,edge.example.org,{TTL}",
+        f"--cname=edge.example.org,cdn.example.com,{TTL}",
+        f"--host-record=cdn.example.com,{cdn},{TTL}",
+        f"--host-record=cached.example.net,{cached},{TTL}",
+        f"--host-record=other.example.net,{OTHER},{TTL}",
+        f"--host-record=own.example.net,192.168.2.77,{TTL}",
+        f"--host-record=inside.example.net,10.77.0.1,{TTL}",
+    ]
+
+
+def run(lab):
+    with Topology.load("village") as network:
+        namespaces.run("server", "ip", "address", "add", f"{FORGER}/32", "dev", "lo")
+        server = Resolver(lab, "server", SERVER, SERVER6, present=True)
+        server.serve(*records(CDN, OLD))
+        # What the resolver of the gateway knows before anybody watches.
+        local = Resolver(lab, "hg", LAN_SIDE, present=True)
+        local.serve(f"--server={SERVER}")
+        at_gateway = names.Client("client", LAN_SIDE)
+        lab.check("the gateway's resolver answers", at_gateway.ask("cached.example.net") == [OLD], required=True)
+        server.serve(*records(CDN, NEW))
+        items = [{"description": name, "fqdn": name} for name in LISTED]
+        lists = {"filter_list": [{"name": "beside", "item": items}], "defaults": {"filter_list": "beside"}}
+        learn = {"servers": [SERVER], "ttl_ceiling": CEILING, "grace": GRACE}
+        haap = Spillway(lab, "haap", settings("haap", network, **lists))
+        hg = Spillway(lab, "hg", settings("hg", network, names=learn))
+        with haap, hg:
+            hg.wait_for("bonded", is_bonded)
+            itself(lab, hg)
+            begun = time.monotonic()
+            through = names.Client("client", SERVER)
+            passing(lab, hg, server, through)
+            from_cache(lab, at_gateway)
+            forged(lab)
+            expired(lab, begun)
+            killed(lab, hg, through)
+        local.stop()
+        server.stop()
+
+
+def held(family: int = 4) -> dict[str, str]:
+    """Addresses in the kernel's set, with the names they are known by."""
+    command = ["nft", "-j", "list", "set", "inet", "spillway_names", f"addresses{family}"]
+    listed = json.loads(namespaces.run("hg", *command))
+    elements = next(each["set"] for each in listed["nftables"] if "set" in each).get("elem", [])
+    return {each["elem"]["val"]: each["elem"].get("comment", "") for each in elements}
+
+
+def itself(lab, hg):
+    """Nobody has asked, and the addresses are there: of both families, and without what must not be."""
+    status = hg.wait_for("all names were asked for", lambda status: status["names"]["lookups"]["asked"] == len(LISTED)
+                         and set(status["names"]["refused"]) == {"own_network", "private_network"})
+    known = held()
+    wanted = {WWW: "www.example.net", CDN: "cdn.example.com", NEW: "cached.example.net"}
+    lab.check("without any client: IPv4", known == wanted, str(known))
+    lab.check("without any client: IPv6", held(6) == {WWW6: "www.example.net"}, str(held(6)))
+    counted = {each["name"]: each["addresses"] for each in status["names"]["names"]}
+    expected = {"www.example.net": 2, "cdn.example.com": 1, "cached.example.net": 1}
+    lab.check("status", counted == dict.fromkeys(LISTED, 0) | expected and status["names"]["answers"]["read"] == 0,
+              json.dumps(status["names"]))
+
+
+def passing(lab, hg, server, client):
+    """A name gets another address. Who asks through the gateway gets the answer when the kernel knows the address."""
+    server.serve(*records(NEXT, NEW))
+    lab.check("another name: its answer passes", client.ask("other.example.net") == [OTHER])
+    hg.process.send_signal(signal.SIGSTOP)
+    client.send("shop.example.org")
+    lab.check("the answer waits for the daemon", client.receive(2) is None)
+    lab.check("not known yet", NEXT not in held(), str(held()))
+    hg.process.send_signal(signal.SIGCONT)
+    lab.check("then it comes", client.receive() == [NEXT])
+    known = held()
+    lab.check("by way of two aliases", known.get(NEXT) == "cdn.example.com (shop.example.org)", str(known))
+    lab.check("the address before is still there", CDN in known)
+    lab.check("another name's is not", OTHER not in known)
+    lab.check("a name in capitals, by IPv6", client.ask("WWW.Example.NET", names.AAAA) == [WWW6])
+
+
+def from_cache(lab, client):
+    """The resolver on the gateway has had an address since before the daemon came, and only it has."""
+    lab.check("not known yet", OLD not in held())
+    lab.check("from the cache of the gateway", client.ask("cached.example.net") == [OLD])
+    known = held()
+    lab.check("known at once", known.get(OLD) == "cached.example.net", str(known))
+
+
+def forged(lab):
+    """Answers that nobody asked for, or with a wrong ID, open nothing; they pass."""
+    with namespaces.inside("server"):
+        forger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        forger.bind((FORGER, 53))
+    # Where a port is open for all, whoever sends there is heard.
+    with namespaces.inside("client"):
+        listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        listener.bind((CLIENT, 0))
+        listener.settimeout(5)
+    client = names.Client("client", FORGER)
+    number = client.send("www.example.net")
+    forger.sendto(names.answer("www.example.net", EVIL, number), listener.getsockname())
+    lab.check("nobody asked: it passes", len(listener.recv(4096)) > 20)
+    forger.sendto(names.answer("www.example.net", EVIL, number + 1), (CLIENT, client.port))
+    lab.check("a wrong ID: it passes", client.receive() == [EVIL])
+    lab.check("nothing of it is known", EVIL not in held(), str(held()))
+    forger.sendto(names.answer("www.example.net", EVIL, number), (CLIENT, client.port))
+    lab.check("the right one passes", client.receive() == [EVIL])
+    lab.check("and is known", held().get(EVIL) == "www.example.net", str(held()))
+    for each in (forger, listener, client):
+        each.close()
+
+
+def expired(lab, begun):
+    """When TTL and grace are over nothing is left but what the daemon has asked for again."""
+    time.sleep(max(0, begun + CEILING + GRACE + 3 - time.monotonic()))
+    known = held()
+    lab.check("renumbered, and over", set(known) == {WWW, NEXT, NEW}, str(known))
+
+
+def killed(lab, hg, client):
+    """Without a daemon answers pass unread."""
+    hg.kill()
+    lab.check("without a daemon names are resolved", client.ask("shop.example.org") == [NEXT])
+    hg.start()
+    hg.wait_for("bonded again", is_bonded)
