@@ -6,7 +6,8 @@ import ProtocolSupport
 
 // The entry of libFuzzer. The first byte chooses what is fed: the decoders, the gateway's machine, or the
 // aggregator's; the rest is a message, or a script of inputs for the machine (see ``Script``). For the decoders its
-// upper bits choose a link type: the bytes are read as a frame, too. Its highest bit chooses DHCP (see ``runLeases``).
+// upper bits choose a link type: the bytes are read as a frame, too. Its highest bit chooses DHCP (see ``runLeases``),
+// its second with the gateway's machine answers of the DNS (see ``runNames``).
 
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
@@ -20,6 +21,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     switch start.pointee & 3 {
     case 0: decode(bytes, .rfc8157)
     case 1: decode(bytes, .deployed)
+    case 2 where start.pointee & 64 != 0: runNames(bytes)
     case 2: runGateway(Script(bytes: bytes))
     default: runPoint(Script(bytes: bytes))
     }
