@@ -204,6 +204,17 @@ import Testing
             #expect(found[0]?.counter?.packets == 6 && found[0]?.counter?.bytes == 6 * 84)
             #expect(found[1] == nil)
             #expect(try client.elements([[loopback, .integer(7)]], of: set)[0]?.counter == Counter())
+            // What goes is told once more, even if the same comes again in the same step.
+            var change = Transaction()
+            change.delete([Element(loopback)], from: map, isReported: true)
+            change.delete([Element(loopback, .integer(7))], from: set)
+            change.create([Element(loopback, data: .value(loopback))], in: map)
+            let deleted = try client.commit(change)
+            #expect(deleted.map(\.set) == ["m"] && deleted.map(\.table) == [table])
+            #expect(deleted.first?.element.key == [loopback])
+            #expect(deleted.first?.element.counter?.packets == 6 && deleted.first?.element.counter?.bytes == 6 * 84)
+            #expect(try client.elements([[loopback]], of: map)[0]?.counter == Counter())
+            #expect(try client.commit(Transaction()).isEmpty)
         }
     }
 

@@ -25,6 +25,8 @@ final class KernelState {
     private let report: (String) -> Void
     /// Requests that failed.
     private(set) var refusals: UInt64 = 0
+    /// Takes an element of a set with counters that is gone, with what it had counted, and whose it was.
+    var onDeleted: (Owner, DeletedElement) -> Void = { _, _ in }
     private var scheduler: SchedulerProgram?
     /// Devices with one queue for both legs. Where the kernel cannot have it, `police` stands in.
     private var scheduled: Set<String> = []
@@ -58,7 +60,7 @@ final class KernelState {
             let run = plan.steps[index...].prefix { $0.isElement }
             if !run.isEmpty {
                 do throws(TransactionError) {
-                    try commit(Array(run))
+                    for deleted in try commit(Array(run)) { onDeleted(owner, deleted) }
                 } catch {
                     refuse(error)
                     for step in run { failed.insert(step.identity) }
@@ -138,7 +140,7 @@ final class KernelState {
             ruleset.write(to: &transaction)
             try tables.commit(transaction)
         case .colouring(let link, let colouring): try colour(link, colouring)
-        case .element, .contents: try commit([.create(object)])
+        case .element, .contents: _ = try commit([.create(object)])
         }
     }
 
@@ -151,7 +153,7 @@ final class KernelState {
         case (.rule, .rule):
             try remove(old)
             try create(new)
-        case (.element, .element), (.contents, .contents): try commit([.change(from: old, to: new)])
+        case (.element, .element), (.contents, .contents): _ = try commit([.change(from: old, to: new)])
         default: try create(new)
         }
     }
@@ -184,7 +186,7 @@ final class KernelState {
                     try route.perform(Qdisc(link: index, .fq(FairQueue())).delete())
                 }
                 actions[link] = nil
-            case .element, .contents: try commit([.remove(object)])
+            case .element, .contents: _ = try commit([.remove(object)])
             }
         } catch let error as KernelError {
             // Gone already, with its device or by another hand: that is what was wanted.
@@ -195,15 +197,16 @@ final class KernelState {
         }
     }
 
-    private func commit(_ steps: [Plan.Step]) throws(TransactionError) {
+    private func commit(_ steps: [Plan.Step]) throws(TransactionError) -> [DeletedElement] {
         var transaction = Transaction()
         for step in steps {
             switch step {
             case .create(.element(let set, let element)): transaction.create([element], in: set)
             case .change(.element(let set, let old), .element(_, let new)):
-                transaction.delete([old], from: set)
+                transaction.delete([old], from: set, isReported: set.hasCounters)
                 transaction.create([new], in: set)
-            case .remove(.element(let set, let element)): transaction.delete([element], from: set)
+            case .remove(.element(let set, let element)):
+                transaction.delete([element], from: set, isReported: set.hasCounters)
             case .create(.contents(let set, let elements)), .change(_, .contents(let set, let elements)):
                 transaction.flushSet(set.name, in: set.table)
                 transaction.add(elements, to: set)
@@ -211,7 +214,7 @@ final class KernelState {
             default: break
             }
         }
-        try tables.commit(transaction)
+        return try tables.commit(transaction)
     }
 
     // MARK: Colouring

@@ -35,9 +35,13 @@ public final class NFTablesClient {
 
     /// Makes the changes, all or none.
     /// - Parameter generation: the generation they were made for; nil makes them whatever has happened since
-    public func commit(_ transaction: Transaction, generation: UInt32? = nil) throws(TransactionError) {
+    /// - Returns: the deleted elements that were to be reported, as they were when no packet met them any more
+    @discardableResult
+    public func commit(
+        _ transaction: Transaction, generation: UInt32? = nil
+    ) throws(TransactionError) -> [DeletedElement] {
         if let problem = transaction.problem { throw .failed(problem, others: []) }
-        guard !transaction.requests.isEmpty else { return }
+        guard !transaction.requests.isEmpty else { return [] }
         guard let begin = MessageBuilder.begin(generation: generation), let end = MessageBuilder.end() else {
             throw .failed(.invalidRequest(Operation("begin", "nftables transaction"), "out of memory"), others: [])
         }
@@ -52,6 +56,7 @@ public final class NFTablesClient {
             return error
         }
         if let first = failures.first { throw .failed(first, others: Array(failures.dropFirst())) }
+        return transaction.reported.isEmpty ? [] : DeletedElement.list(exchange.echoes, of: transaction.reported)
     }
 
     // MARK: Reading

@@ -9,6 +9,8 @@ public struct Transaction: Sendable {
     /// The first operation that cannot be expressed.
     public private(set) var problem: KernelError?
     private(set) var requests: [Request] = []
+    /// The sets of which deleted elements are reported.
+    private(set) var reported: [NamedSet] = []
     /// Numbers by which rules refer to sets of the same transaction.
     private var nextSetID: UInt32 = 1
 
@@ -137,11 +139,13 @@ public struct Transaction: Sendable {
     }
 
     /// Deletes elements; fails if one is not there.
-    public mutating func delete(_ elements: [Element], from set: NamedSet) {
+    /// - Parameter isReported: ``NFTablesClient/commit(_:generation:)`` says what they had counted when they went
+    public mutating func delete(_ elements: [Element], from set: NamedSet, isReported: Bool = false) {
         append(
             ElementEncoder.elements(
                 "delete", elements.map { Element(key: $0.key, through: $0.upper) }, in: set,
-                NFT_MSG_DELSETELEM.rawValue, flags: []))
+                NFT_MSG_DELSETELEM.rawValue, flags: isReported ? .echo : []))
+        if isReported, !reported.contains(set) { reported.append(set) }
     }
 
     /// Deletes elements whether they are there or not. The kernel (before 6.3) has no such message: they are added

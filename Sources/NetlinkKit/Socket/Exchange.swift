@@ -14,6 +14,10 @@ public final class Exchange {
     public var dumpAttempts = 8
     /// Answers that belonged to no request (left over from one that timed out).
     public private(set) var strayMessages = 0
+    /// What the kernel told of the last transaction because of ``MessageFlags/echo``: each message whole. Some come
+    /// without a sequence number.
+    public private(set) var echoes: Reply = []
+    private var takesEchoes = false
 
     /// Messages in one `sendmsg`, and their bytes, at most. Each answer occupies about 1 KiB of the receive buffer.
     static let batchCount = 256
@@ -62,6 +66,9 @@ public final class Exchange {
     /// Their flags are sent as they are: only those that ask for an acknowledgement get one, but errors always come.
     /// When anything fails, requests that the kernel did not complain about are `aborted`.
     public func transaction(_ requests: [Request]) -> [Result<Reply, KernelError>] {
+        echoes = []
+        takesEchoes = requests.contains { $0.flags.contains(.echo) }
+        defer { takesEchoes = false }
         let results = send(requests.map { Pending($0, acknowledge: false) }, drain: true)
         let refused = results.contains { if case .failure(.refused) = $0 { true } else { false } }
         guard refused else { return results }
@@ -184,6 +191,11 @@ public final class Exchange {
         var offset = 0
         while let message = Message(span, at: offset) {
             offset += (message.bytes.byteCount + 3) & ~3
+            let isAnswer = Int32(message.type) < NLMSG_MIN_TYPE
+            if takesEchoes, !isAnswer {
+                echoes.append(message.copy)
+                continue
+            }
             guard let i = index[message.sequence], pending[i].result == nil else {
                 strayMessages &+= 1
                 continue
