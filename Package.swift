@@ -44,7 +44,7 @@ let package = Package(
             name: "NFTables", dependencies: ["Addresses", "NetlinkKit", "CLibmnl", "CLibnftnl", "CLinux"],
             swiftSettings: swiftSettings),
         .target(
-            name: "Configuration", dependencies: ["Addresses", "GREBonding", "CTOML"], swiftSettings: swiftSettings),
+            name: "Configuration", dependencies: ["Addresses", "GREBonding", "RADIUS", "CTOML"], swiftSettings: swiftSettings),
         .target(name: "Formatting", swiftSettings: swiftSettings),
         .target(name: "Observation", dependencies: ["Formatting"], swiftSettings: swiftSettings),
         .target(
@@ -56,8 +56,9 @@ let package = Package(
         .target(
             name: "Controller",
             dependencies: [
-                "Addresses", "DNSAnswers", "GREBonding", "Leases", "NetlinkKit", "NFTables", "RADIUS", "CCares",
-                "CLinux", "CMD5", "CScheduler", "Configuration", "EventLog", "Formatting", "Observation", "Quota",
+                "Addresses", "DNSAnswers", "GREBonding", "Leases", "NetlinkKit", "NFTables", "ProtocolSupport", "RADIUS",
+                "CCares", "CLinux", "CMD5", "CScheduler", "Configuration", "EventLog", "Formatting", "Observation",
+                "Quota",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings),
@@ -86,7 +87,7 @@ let package = Package(
             name: "NetlinkKitTests", dependencies: ["Addresses", "NetlinkKit", "CLinux"], swiftSettings: swiftSettings),
         .testTarget(name: "NFTablesTests", dependencies: ["NFTables"], swiftSettings: swiftSettings),
         .testTarget(
-            name: "ConfigurationTests", dependencies: ["Addresses", "Configuration", "GREBonding"],
+            name: "ConfigurationTests", dependencies: ["Addresses", "Configuration", "GREBonding", "RADIUS"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "EventLogTests",

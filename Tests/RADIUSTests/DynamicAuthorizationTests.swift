@@ -157,7 +157,9 @@ private func take(
         #expect(throws: ErrorCause.unsupportedAttribute) {
             try AccessChange(attributes { $0.add(.dslDownstreamRate, 1); $0.add(.rttThreshold, 1) })
         }
-        #expect(throws: ErrorCause.invalidAttributeValue) { try AccessChange(attributes { $0.add(.dslDownstreamRate, 0) }) }
+        #expect(throws: ErrorCause.invalidAttributeValue) {
+            try AccessChange(attributes { $0.add(.dslDownstreamRate, 0) })
+        }
     }
 
     @Test func theSameAgainIsAnsweredTheSameAndNotDoneTwice() throws {
@@ -170,7 +172,9 @@ private func take(
         #expect(try take(&dynamic, bytes, at: now + .seconds(40)).0 == "41", "too late to be a repetition")
     }
 
-    @Test(arguments: [(0, "41"), (-299, "41"), (299, "41"), (-301, "d(stale)"), (301, "d(stale)"), (-1_700_000_000, "d(stale)")])
+    @Test(arguments: [
+        (0, "41"), (-299, "41"), (299, "41"), (-301, "d(stale)"), (301, "d(stale)"), (-1_700_000_000, "d(stale)"),
+    ])
     func replaysAreStale(age: Int64, expected: String) throws {
         var dynamic = dynamic()
         let bytes = request(.disconnectRequest) {

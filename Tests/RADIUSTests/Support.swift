@@ -47,7 +47,9 @@ struct Server {
     var secret = RADIUSTests.secret
     var withMessageAuthenticator = true
 
-    func answer(_ request: [UInt8], _ code: PacketCode, _ list: AttributeList = AttributeList(vendor: vendor)) -> [UInt8] {
+    func answer(
+        _ request: [UInt8], _ code: PacketCode, _ list: AttributeList = AttributeList(vendor: vendor)
+    ) -> [UInt8] {
         authenticator.response(
             RADIUSPacket(code: code, identifier: request[1], attributes: list.items), to: Array(request[4..<20]),
             secret: secret, withMessageAuthenticator: withMessageAuthenticator) ?? []

@@ -98,7 +98,8 @@ import Testing
         let named = try ReceivedPacket(parsing: bytes("2801001c1b23624c3543ceba55f1be55a714ca5e01086d6368696261"))
         #expect(named.packet.code == .disconnectRequest && named.packet.identifier == 1)
         #expect(try AttributeList(named.packet.attributes, vendor: vendor).first(.userName) == "mchiba")
-        let session = try ReceivedPacket(parsing: bytes("2801001ead0d8e5355b6bd02a0cbace64e3877bd2c0a3930323334353637"))
+        let session = try ReceivedPacket(
+            parsing: bytes("2801001ead0d8e5355b6bd02a0cbace64e3877bd2c0a3930323334353637"))
         #expect(try AttributeList(session.packet.attributes, vendor: vendor).first(.acctSessionID) == "90234567")
         let address = try ReceivedPacket(parsing: bytes("2801001a0bda33fe765b05f0fd9cc32a2f6b518208060a000203"))
         let list = AttributeList(address.packet.attributes, vendor: vendor)
@@ -178,7 +179,8 @@ import Testing
 
     @Test(arguments: [
         ("", PacketError.truncated), ("01000014000000000000000000000000000000", .truncated),
-        ("0100001300000000000000000000000000000000", .badLength), ("0100100100000000000000000000000000000000", .badLength),
+        ("0100001300000000000000000000000000000000", .badLength),
+        ("0100100100000000000000000000000000000000", .badLength),
         ("0100001500000000000000000000000000000000", .truncated),
         ("010000150000000000000000000000000000000001", .badAttribute),
         ("01000016000000000000000000000000000000000101", .badAttribute),

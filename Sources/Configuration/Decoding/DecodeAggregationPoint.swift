@@ -27,12 +27,14 @@ struct AggregationPointDecoder {
         result.http = table.http(hasSubscribers: true)
         result.log = table.log()
         result.limits = limits()
+        result.radius = RADIUSDecoder(context: context).decode(table)
         let filterLists = FilterListDecoder(table, context: context)
         result.filterLists = filterLists.lists
         let pools = PoolDecoder(table)
         result.pools = pools.pools
         let subscribers = SubscriberDecoder(table, filterLists: filterLists, pools: pools)
         (result.defaults, result.defaultFilterList) = (subscribers.defaults, subscribers.defaultFilterList)
+        result.unlisted = subscribers.unlisted
         result.subscribers = self.subscribers(subscribers)
         checkCanonical(result.kernel, addresses: addresses + anycast)
         return addresses.isEmpty ? nil : result

@@ -26,6 +26,16 @@ final class SubscriberDecoder {
         }
     }
 
+    /// A subscriber of nothing but `[defaults]`.
+    var unlisted: SubscriberConfiguration {
+        var result = SubscriberConfiguration(cin: .unnamed)
+        result.pool = defaultPool
+        result.rates = defaults
+        result.pathMTU = defaultPathMTU
+        result.filterList = defaultFilterList
+        return result
+    }
+
     func decode(_ table: TableReader) -> [SubscriberConfiguration] {
         table.sections("subscriber") { decodeOne($0) }
     }

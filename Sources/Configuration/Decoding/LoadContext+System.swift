@@ -2,7 +2,7 @@ import Glibc
 
 extension LoadContext {
     /// The files and the host name of this machine.
-    static let system = LoadContext(read: readFile, list: listFolder, hostName: systemHostName)
+    static let system = LoadContext(read: readFile, list: listFolder, hostName: systemHostName, mode: fileMode)
 
     private static func readFile(_ path: String, limit: Int) throws(ConfigurationError) -> [UInt8] {
         // Without O_NONBLOCK a FIFO given as a file would hang the start.
@@ -39,6 +39,11 @@ extension LoadContext {
                 })
         }
         return names
+    }
+
+    private static func fileMode(_ path: String) -> UInt32? {
+        var status = stat()
+        return stat(path, &status) == 0 ? status.st_mode & 0o7777 : nil
     }
 
     private static func systemHostName() -> String {

@@ -12,6 +12,8 @@ struct LoadContext: Sendable {
     /// The names in a folder, in any order; none when there is no such folder.
     var list: @Sendable (_ folder: String) throws(ConfigurationError) -> [String]
     var hostName: @Sendable () -> String
+    /// Permission bits of a file; nil when there is none.
+    var mode: @Sendable (_ path: String) -> UInt32? = { _ in 0o600 }
 
     /// `path` as seen from the folder that holds `file`.
     func resolve(_ path: String, relativeTo file: String) -> String {

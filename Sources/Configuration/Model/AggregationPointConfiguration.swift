@@ -28,6 +28,10 @@ public struct AggregationPointConfiguration: Hashable, Sendable {
     public var dhcp = LeaseServerConfiguration()
     /// `[[pool]]`: each name is unique, and no two overlap.
     public var pools: [PoolConfiguration] = []
+    /// What `[defaults]` makes of a subscriber that says nothing, for those whom only RADIUS knows.
+    public var unlisted = SubscriberConfiguration(cin: .unnamed)
+    /// `[radius]`. Default: none; ``subscribers`` are all that may bond.
+    public var radius: RADIUSConfiguration?
     /// `[limits]`
     public var limits = LimitsConfiguration()
     /// `[[filter_list]]` by name: what gateways are to leave out of their bonds (RFC 8157 §5.6.2). Each value is one

@@ -49,14 +49,17 @@ struct OuterTable {
     /// outer source . key → canonical address of the bond
     func peers(_ leg: Leg) -> NamedSet {
         NamedSet(
-            table, "\(leg.label)_peers", key: [address, Field.greKey.type], data: .field(address),
+            table, Self.peersName(leg.label), key: [address, Field.greKey.type], data: .field(address),
             hasCounters: true, comment: "outer source . key of a bond : its address on this host")
     }
 
     /// canonical address of the bond → outer destination
     func destinations(_ leg: Leg) -> NamedSet {
-        NamedSet(table, "\(leg.label)_to", key: [address], data: .field(address), hasCounters: true)
+        NamedSet(table, Self.destinationsName(leg.label), key: [address], data: .field(address), hasCounters: true)
     }
+
+    static func peersName(_ label: String) -> String { "\(label)_peers" }
+    static func destinationsName(_ label: String) -> String { "\(label)_to" }
 
     /// canonical address of the bond → outer source
     func sources(_ leg: Leg) -> NamedSet {

@@ -32,6 +32,7 @@ extension Aggregator {
         object.add("bonds", found.shown.map { status(of: $0, now) })
         if let leases { object.add("addresses", leases.json) }
         if let forged = common.counter(SourceTable.counter, in: SourceTable.table) { object.add("forged_sources", forged) }
+        if let radius { object.add("radius", radius.json) }
         object.add("queue", common.queueJSON)
         object.add("discarded", common.discardedJSON)
         object.add("control_drops", controlDrops)

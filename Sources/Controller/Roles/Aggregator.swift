@@ -16,7 +16,7 @@ final class Aggregator: Role {
     let common: Common
     var point: AggregationPoint
     private var sockets: [ControlSocket] = []
-    let subscribers: SubscriberList
+    var subscribers: SubscriberList
     private let outers: [IPFamily: OuterTable]
     private var numbers = BondNumbers()
     var watch = PathWatch()
@@ -34,6 +34,7 @@ final class Aggregator: Role {
     var lteRates: [UInt32: LegRate] = [:]
     var lteSampling = SampleTimes()
     var receivedAt = Instant(nanoseconds: 0)
+    private(set) var radius: RADIUSService?
 
     init(_ settings: AggregationPointConfiguration, _ loop: EventLoop) throws {
         self.settings = settings
@@ -47,7 +48,7 @@ final class Aggregator: Role {
                     .primary: settings.session.dslAttributes, .secondary: settings.session.lteAttributes,
                 ], allowsSecondaryAlone: settings.session.lteAlone, maximumSessions: settings.limits.bonds,
                 drainRate: settings.limits.drainRate, monitorsTraffic: true))
-        subscribers = SubscriberList(settings.subscribers)
+        subscribers = SubscriberList(settings.subscribers, unlisted: settings.unlisted)
         var outers: [IPFamily: OuterTable] = [:]
         for address in settings.addresses {
             outers[address.family] = OuterTable(
@@ -61,6 +62,7 @@ final class Aggregator: Role {
                 overflowHold: settings.resequencer.overflowHold.rawValue)
         }
         self.outers = outers
+        radius = settings.radius.map { RADIUSService(settings, $0, loop) }
     }
 
     func start() throws {
@@ -90,23 +92,32 @@ final class Aggregator: Role {
             sockets.append(socket)
             try loop.watch(socket.descriptor) { [weak self] in self?.receive(socket) }
         }
+        if let radius {
+            radius.aggregator = self
+            common.state.onDeleted = { [weak radius] owner, deleted in
+                if case .bond(let id) = owner { radius?.counted(id, deleted) }
+            }
+            try radius.start()
+        }
     }
 
     func work() -> Instant? {
         let now = Clock.now()
+        let radius = radius?.work(now)
         if let deadline = point.deadline, deadline <= now { run(point.handle(.timeout, now: now)) }
         if let deadline = common.queue.deadline, deadline <= now { common.queue.expire() }
         readNarrowPaths(now)
         sampleBonds(now)
         sampleLTE(now)
         return [
-            point.deadline, common.queue.deadline, watch.due, leases?.work(now), rounds.due, lteSampling.due,
+            point.deadline, common.queue.deadline, watch.due, leases?.work(now), rounds.due, lteSampling.due, radius,
         ].compactMap { $0 }.min()
     }
 
     func stop() {
         run(point.handle(.stop, now: Clock.now()))
         common.state.clear()
+        radius?.finish()
     }
 
     private func receive(_ socket: ControlSocket) {
@@ -130,6 +141,10 @@ final class Aggregator: Role {
                     common.log(.info, "send-failed", String(cString: strerror(errno)), ["to": destination])
                 }
             case .authorize(let request):
+                if let radius {
+                    radius.authorize(request)
+                    continue
+                }
                 answers.append(.authorized(request, subscribers.authorization(of: request.client, leg: request.leg)))
             case .bond(let id, let bond): apply(id, bond)
             case .sampleTraffic(let id):
@@ -139,13 +154,16 @@ final class Aggregator: Role {
             case .event(let id, let event):
                 publish(event, id)
                 if case .roundTrip(.secondary, let time) = event, let id { measuredRoundTrip(time, of: id) }
+                account(event)
                 if case .bondUp(let id) = event, let items = filterList(of: id) {
                     answers.append(.setFilterList(sessionID: id, items))
                 }
             }
         }
-        for answer in answers { run(point.handle(answer, now: Clock.now())) }
+        for answer in answers { hear(answer) }
     }
+
+    func hear(_ input: AggregationPoint.Input) { run(point.handle(input, now: Clock.now())) }
 
     private func publish(_ event: SessionEvent, _ id: UInt32?) {
         guard let id else { return common.publish(event, \.statusName, [:]) }
@@ -246,7 +264,7 @@ final class Aggregator: Role {
     }
 
     /// What the kernel counted for a session, leg by leg.
-    private func traffic(of id: UInt32) -> [LegID: LegTraffic]? {
+    func traffic(of id: UInt32) -> [LegID: LegTraffic]? {
         guard let counters = legCounters(of: id) else { return nil }
         do {
             return try counters.read(common.state.tables)

@@ -1,28 +1,53 @@
 import Configuration
 import GREBonding
 
-/// The operator's word on who may bond (RFC 8157 §6.2): the `[[subscriber]]` tables.
+/// The operator's word on who may bond (RFC 8157 §6.2): the `[[subscriber]]` tables, and over them what RADIUS servers
+/// have granted while it holds.
 struct SubscriberList {
-    private let subscribers: [ClientIdentificationName: SubscriberConfiguration]
+    private let listed: [ClientIdentificationName: SubscriberConfiguration]
+    private let unlisted: SubscriberConfiguration
+    private var granted: [ClientIdentificationName: SubscriberConfiguration] = [:]
 
-    init(_ subscribers: [SubscriberConfiguration]) {
-        self.subscribers = Dictionary(subscribers.map { ($0.cin, $0) }, uniquingKeysWith: { first, _ in first })
+    /// - Parameter unlisted: what a subscriber without a table has
+    init(
+        _ subscribers: [SubscriberConfiguration], unlisted: SubscriberConfiguration = SubscriberConfiguration(cin: .unnamed)
+    ) {
+        listed = Dictionary(subscribers.map { ($0.cin, $0) }, uniquingKeysWith: { first, _ in first })
+        self.unlisted = unlisted
     }
 
-    subscript(client: ClientIdentificationName) -> SubscriberConfiguration? { subscribers[client] }
+    subscript(client: ClientIdentificationName) -> SubscriberConfiguration? { granted[client] ?? listed[client] }
+
+    /// What holds for a subscriber where a server does not say otherwise.
+    func base(of client: ClientIdentificationName) -> SubscriberConfiguration {
+        if let subscriber = listed[client] { return subscriber }
+        var result = unlisted
+        result.cin = client
+        return result
+    }
+
+    /// nil: the grant has ended.
+    mutating func grant(_ client: ClientIdentificationName, _ subscriber: SubscriberConfiguration?) {
+        granted[client] = subscriber
+    }
 
     /// Whether a leg may be set up; error codes 5, 6 and 9 of RFC 8157 §5.3.1 come from here.
     func authorization(of client: ClientIdentificationName, leg: LegID) -> AuthorizationResult {
-        guard let subscriber = subscribers[client] else { return .denied(.clientIdentificationNameNotPermitted) }
+        guard let subscriber = listed[client] else { return .denied(.clientIdentificationNameNotPermitted) }
         switch subscriber.service {
         case .suspended: return .denied(.userAliasNotAllowed)
         case .lte where leg == .primary: return .denied(.dslUserNotAllowed)
         case .lte, .bonding: break
         }
-        return .granted(
-            Authorization(
-                dslUpstream: subscriber.rates.dslUpstream?.kilobitsPerSecond ?? 0,
-                dslDownstream: subscriber.rates.dslDownstream?.kilobitsPerSecond ?? 0))
+        return .granted(Authorization(subscriber))
+    }
+}
+
+extension Authorization {
+    init(_ subscriber: SubscriberConfiguration, parameters: SessionParameters? = nil) {
+        self.init(
+            dslUpstream: subscriber.rates.dslUpstream?.kilobitsPerSecond ?? 0,
+            dslDownstream: subscriber.rates.dslDownstream?.kilobitsPerSecond ?? 0, parameters: parameters)
     }
 
     /// Whether the operator's list allows a leg; the word of another system is not known here.

@@ -55,8 +55,10 @@ extension AggregationPoint {
         _ id: UInt32, _ request: AuthorizationRequest, _ authorization: Authorization, _ now: Instant,
         _ effects: inout [Effect]
     ) {
+        let standard = settings.parameters
         update(id, now, &effects) { session, effects in
             session.authorization = authorization
+            if request.leg != .primary { session.parameters = authorization.parameters ?? standard }
             if request.leg == .primary { session.dslSynchronizationRate = request.dslSynchronizationRate }
             session.join(request.leg, request.source, now, &effects)
         }
@@ -86,7 +88,7 @@ extension AggregationPoint {
                 .configuredDSLDownstreamBandwidth(down > 0 ? down : session.dslSynchronizationRate),
             ]
             // Deployed aggregators repeat the parameters, behind the rates.
-            if settings.dialect == .deployed { attributes += settings.parameters.attributes }
+            if settings.dialect == .deployed { attributes += session.parameters.attributes }
         } else {
             for address in settings.addresses {
                 switch address {
@@ -95,7 +97,7 @@ extension AggregationPoint {
                 }
             }
             attributes += [.sessionID(session.id), .bondingKeyValue(session.key)]
-            attributes += settings.parameters.attributes
+            attributes += session.parameters.attributes
             attributes.sort { $0.type < $1.type }
         }
         attributes += settings.extraAttributes[request.leg] ?? []

@@ -46,6 +46,9 @@ public struct AggregationPoint: Sendable {
         case message(ControlMessage, from: IPAddress, to: IPAddress)
         /// The operator's answer to ``Effect/authorize(_:)``.
         case authorized(AuthorizationRequest, AuthorizationResult)
+        /// The operator grants a session something else from now on. A gateway hears its rate upstream in the Accept of
+        /// a leg only (RFC 8157 §5.2.10).
+        case reauthorized(sessionID: UInt32, Authorization)
         /// The answer to ``Effect/sampleTraffic(sessionID:)``.
         case traffic(sessionID: UInt32, TrafficSample)
         /// The round trip of a leg of a session is wanted now, as an event.
@@ -104,6 +107,8 @@ public struct AggregationPoint: Sendable {
         case .message(let message, let source, let destination):
             receive(message, from: source, to: destination, now, &effects)
         case .authorized(let request, let result): authorized(request, result, now, &effects)
+        case .reauthorized(let id, let authorization):
+            update(id, now, &effects) { session, _ in session.authorization = authorization }
         case .traffic(let id, let sample): update(id, now, &effects) { $0.sampled(sample, now, &$1) }
         case .probe(let id, let leg): update(id, now, &effects) { $0.probe(leg, now, &$1) }
         case .timeout: runTimers(now, &effects)

@@ -25,7 +25,8 @@ public struct AggregationSession: Hashable, Sendable {
     let key: UInt32
     /// H, in the family that the gateway speaks.
     let local: IPAddress
-    let parameters: SessionParameters
+    /// What the gateway was told last.
+    var parameters: SessionParameters
     var legs: [LegID: Leg] = [:]
     var authorization: Authorization
     var dslSynchronizationRate: UInt32 = 0
@@ -75,7 +76,7 @@ public struct AggregationSession: Hashable, Sendable {
         self.client = client
         self.local = local
         self.authorization = authorization
-        parameters = settings.parameters
+        parameters = authorization.parameters ?? settings.parameters
         filters = FilterListSender(nextCommitCount: settings.firstCommitCount)
         monitorsTraffic = settings.monitorsTraffic
     }

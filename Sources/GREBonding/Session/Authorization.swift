@@ -27,10 +27,13 @@ public struct Authorization: Hashable, Sendable {
     /// Kbit/s; 0: not known, then the gateway's DSL Synchronization Rate holds for downstream.
     public var dslUpstream: UInt32
     public var dslDownstream: UInt32
+    /// What the gateway is told in the Accept of its first leg; nil: what all are told.
+    public var parameters: SessionParameters?
 
-    public init(dslUpstream: UInt32 = 0, dslDownstream: UInt32 = 0) {
+    public init(dslUpstream: UInt32 = 0, dslDownstream: UInt32 = 0, parameters: SessionParameters? = nil) {
         self.dslUpstream = dslUpstream
         self.dslDownstream = dslDownstream
+        self.parameters = parameters
     }
 }
 

@@ -22,6 +22,11 @@ public struct ClientIdentificationName: Hashable, Sendable {
         bytes = units + Array(repeating: 0, count: Self.length - units.count)
     }
 
+    /// The field without a name.
+    public static let unnamed = ClientIdentificationName()
+
+    private init() { bytes = Array(repeating: 0, count: Self.length) }
+
     /// The name without its padding; nil when it is not UTF-8 or holds control characters, a zero included.
     public var text: String? {
         guard let text = String(validating: unpadded, as: UTF8.self),

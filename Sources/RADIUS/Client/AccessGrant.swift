@@ -7,7 +7,7 @@ public struct AccessGrant: Hashable, Sendable {
     public var userName: String?
     public var address: IPv4Address?
     public var address6: IPv6Address?
-    /// Delegated, of the link, or by a route; host bits clear.
+    /// Of the link, by a route, or delegated beside the first; host bits clear.
     public var routes: [IPPrefix] = []
     /// Delegated-IPv6-Prefix (RFC 4818).
     public var delegatedPrefix: IPPrefix?
@@ -42,7 +42,7 @@ public struct AccessGrant: Hashable, Sendable {
         address = try Self.usable(attributes.first(.framedIPAddress))
         address6 = try attributes.first(.framedIPv6Address)
         delegatedPrefix = try attributes.first(.delegatedIPv6Prefix)
-        routes = try attributes.all(.framedIPv6Prefix) + attributes.all(.delegatedIPv6Prefix)
+        routes = try attributes.all(.framedIPv6Prefix) + attributes.all(.delegatedIPv6Prefix).dropFirst()
         for text in try attributes.all(.framedRoute) {
             guard let prefix = Self.route(text, .v4) else { throw AttributeError(name: "Framed-Route") }
             routes.append(prefix)

@@ -28,7 +28,7 @@ public struct SharedSecret: Hashable, Sendable, CustomStringConvertible, CustomR
 }
 
 /// Why something received was not acted on. The raw values are stable: they name counters.
-public enum DiscardReason: String, Hashable, Sendable, CaseIterable {
+public enum RADIUSDiscardReason: String, Hashable, Sendable, CaseIterable {
     case truncated
     case badLength = "bad_length"
     case badAttribute = "bad_attribute"
@@ -49,5 +49,5 @@ public enum DiscardReason: String, Hashable, Sendable, CaseIterable {
     /// The answer has no room for all that it must bring back.
     case unanswerable
 
-    init(_ error: PacketError) { self = DiscardReason(rawValue: error.rawValue) ?? .badAttribute }
+    init(_ error: PacketError) { self = RADIUSDiscardReason(rawValue: error.rawValue) ?? .badAttribute }
 }

@@ -83,12 +83,12 @@ extension RADIUSClient {
 
     mutating func receive(_ bytes: [UInt8], _ server: Int, _ lane: Int, _ now: Duration, _ effects: inout [Effect]) {
         guard servers.indices.contains(server) else { return }
-        func discard(_ reason: DiscardReason) { effects.append(.discarded(reason, server: server)) }
+        func discard(_ reason: RADIUSDiscardReason) { effects.append(.discarded(reason, server: server)) }
         let received: ReceivedPacket
         do throws(PacketError) {
             received = try ReceivedPacket(parsing: bytes)
         } catch {
-            return discard(DiscardReason(error))
+            return discard(RADIUSDiscardReason(error))
         }
         let slot = Slot(server: server, lane: lane, identifier: received.packet.identifier)
         guard let ticket = slots[slot], let request = pending[ticket] else { return discard(.unknownIdentifier) }

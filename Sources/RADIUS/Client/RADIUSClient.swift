@@ -49,7 +49,7 @@ public struct RADIUSClient: Sendable {
         case unanswered(Ticket)
         case serverIsDead(Int)
         case serverIsAlive(Int)
-        case discarded(DiscardReason, server: Int)
+        case discarded(RADIUSDiscardReason, server: Int)
     }
 
     /// What happened with one server.

@@ -74,7 +74,7 @@ public struct DynamicAuthorization: Sendable {
         case reply([UInt8])
         /// Answer as the same request was answered before; it was not acted on again.
         case repeated([UInt8])
-        case discarded(DiscardReason)
+        case discarded(RADIUSDiscardReason)
     }
 
     public struct Statistics: Hashable, Sendable {
@@ -119,7 +119,7 @@ public struct DynamicAuthorization: Sendable {
         do throws(PacketError) {
             received = try ReceivedPacket(parsing: bytes)
         } catch {
-            return .discarded(DiscardReason(error))
+            return .discarded(RADIUSDiscardReason(error))
         }
         let code = received.packet.code
         guard code == .disconnectRequest || code == .changeRequest else { return .discarded(.unexpectedCode) }

@@ -13,7 +13,8 @@ public struct Authenticator: Sendable {
     /// hidden (RFC 2865 §5.2). nil when it does not fit.
     /// - Parameter authenticator: 16 bytes that nobody can guess
     func accessRequest(
-        _ identifier: UInt8, _ attributes: [RADIUSAttribute], password: [UInt8]?, authenticator: [UInt8], secret: [UInt8]
+        _ identifier: UInt8, _ attributes: [RADIUSAttribute], password: [UInt8]?, authenticator: [UInt8],
+        secret: [UInt8]
     ) -> [UInt8]? {
         var all = [RADIUSAttribute(.standard(RADIUSAttribute.messageAuthenticator), Self.zeros)] + attributes
         if let password {

@@ -51,7 +51,9 @@ public struct RADIUSAttribute: Hashable, Sendable {
         guard let vendor = reader.uint32(), reader.remaining > 0 else { return whole }
         var found: [RADIUSAttribute] = []
         while let type = reader.uint8() {
-            guard let length = reader.uint8(), length >= 2, let part = reader.array(Int(length) - 2) else { return whole }
+            guard let length = reader.uint8(), length >= 2, let part = reader.array(Int(length) - 2) else {
+                return whole
+            }
             found.append(RADIUSAttribute(.vendor(vendor, type), part))
         }
         return found

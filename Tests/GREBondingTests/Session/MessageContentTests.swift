@@ -95,6 +95,33 @@ import Testing
         #expect(pair.gatewayBond?.committedInformationRate == 0, "upstream nobody knows")
     }
 
+    /// The operator's system may tell a gateway other parameters than the settings do, and both ends keep to them.
+    @Test func aSubscriberMayHaveParametersOfItsOwn() throws {
+        var pair = pair()
+        var parameters = SessionParameters()
+        parameters.activeHelloInterval = 7
+        parameters.rttDifferenceThreshold = 123
+        pair.permitted = .granted(Authorization(dslDownstream: 9000, parameters: parameters))
+        pair.start()
+        pair.run(for: .seconds(3))
+        let lte = try #require(sent(pair, .setupAccept, .secondary).first)
+        #expect(lte.attributes.contains(.activeHelloInterval(7)) && lte.attributes.contains(.rttDifferenceThreshold(123)))
+        #expect(pair.point.sessions.values.first?.parameters == parameters)
+    }
+
+    /// What an operator's system changes while the bond lives holds at once downstream.
+    @Test func whatIsGrantedMayChange() throws {
+        var pair = pair()
+        pair.start()
+        pair.run(for: .seconds(3))
+        let id = try #require(pair.point.sessions.keys.first)
+        #expect(pair.pointBonds[id]?.committedInformationRate == 50_000)
+        pair.give(.reauthorized(sessionID: id, Authorization(dslUpstream: 20_000, dslDownstream: 30_000)))
+        #expect(pair.pointBonds[id]?.committedInformationRate == 30_000)
+        pair.give(.reauthorized(sessionID: id &+ 1, Authorization(dslDownstream: 1)))
+        #expect(pair.pointBonds.count == 1 && pair.pointBonds[id]?.committedInformationRate == 30_000)
+    }
+
     /// §5.1.2, §5.2.9: what the generator says twice, or says as 0, is not used for a second bond.
     @Test func noTwoBondsShareASessionOrAKey() throws {
         struct Scripted: RandomNumberGenerator, Sendable {

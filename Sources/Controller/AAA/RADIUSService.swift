@@ -1,0 +1,322 @@
+import Addresses
+import Configuration
+import EventLog
+import Formatting
+import GREBonding
+import Glibc
+import Logging
+import ProtocolSupport
+import RADIUS
+
+/// Asks RADIUS servers who may bond, tells them what bonds carry, and does what they ask of bonds that live.
+final class RADIUSService {
+    /// What became of a request.
+    enum Answer {
+        /// What the subscriber has from now on, and what its gateway is told.
+        case granted(SubscriberConfiguration, Authorization)
+        case denied(ErrorCode)
+    }
+
+    struct Grant {
+        var grant: AccessGrant
+        var userName: String
+        var source: IPAddress
+        var prefixes: [IPPrefix]
+    }
+
+    /// A bond as the servers know it.
+    struct Session {
+        var client: ClientIdentificationName
+        var accounted: AccountedSession
+        var begun: Instant
+        /// What elements that are gone had counted.
+        var counted: [LegID: LegTraffic] = [:]
+    }
+
+    let log = Log("radius")
+    let settings: AggregationPointConfiguration
+    let radius: RADIUSConfiguration
+    let nas: NASIdentity
+    private let loop: EventLoop
+    private(set) var authentication: ServerGroup?
+    private(set) var accountingServers: ServerGroup?
+    var accounting: Accounting?
+    var dynamic: DynamicAuthorization?
+    var dynamicSockets: [DatagramSocket] = []
+    var sessions: [UInt32: Session] = [:]
+    /// The session of each client.
+    var ids: [ClientIdentificationName: UInt32] = [:]
+    /// Requests that wait for a server's word.
+    private var asked: [RADIUSClient.Ticket: AuthorizationRequest] = [:]
+    private var lastTicket: RADIUSClient.Ticket = 0
+    /// What a server granted last to a client that has a bond or is about to.
+    private var grants: [ClientIdentificationName: Grant] = [:]
+    /// Who has an address or prefix: by the settings, and by a server's word.
+    private let listedOwners: [IPPrefix: ClientIdentificationName]
+    private var owners: [IPPrefix: ClientIdentificationName] = [:]
+    /// When sessions are to be ended.
+    var ends = DeadlineQueue<Instant, UInt32>()
+    /// What the aggregator has not heard yet.
+    private var answers: [(AuthorizationRequest, Answer)] = []
+    /// Why a bond ends that this end ends.
+    var causes: [UInt32: TerminateCause] = [:]
+    private(set) var accepted: UInt64 = 0
+    private(set) var rejected: UInt64 = 0
+    private(set) var unanswered: UInt64 = 0
+    /// Grants with something that cannot be given.
+    private(set) var unusable: UInt64 = 0
+    var discarded: [RADIUSDiscardReason: UInt64] = [:]
+    weak var aggregator: Aggregator?
+
+    /// As many as ``AggregationPoint`` lets wait.
+    private static let askedLimit = 4096
+
+    init(_ settings: AggregationPointConfiguration, _ radius: RADIUSConfiguration, _ loop: EventLoop) {
+        self.settings = settings
+        self.radius = radius
+        self.loop = loop
+        nas = NASIdentity(
+            identifier: radius.nasIdentifier, addresses: radius.source.isEmpty ? settings.addresses : radius.source,
+            vendor: radius.vendor)
+        listedOwners = Dictionary(
+            settings.subscribers.flatMap { subscriber in Self.prefixes(subscriber).map { ($0, subscriber.cin) } },
+            uniquingKeysWith: { first, _ in first })
+        authentication = ServerGroup(
+            radius, "authentication", port: \.authenticationPort, lanes: Self.askedLimit / 256, loop: loop,
+            answered: { [weak self] in self?.answered($0, $1, $2) },
+            unanswered: { [weak self] in self?.unanswered($0) })
+        if radius.accounting { startAccounting() }
+    }
+
+    private func startAccounting() {
+        var accounting = Accounting.Settings()
+        accounting.limit = radius.accountingQueue
+        if radius.interimInterval.rawValue > 0 { accounting.interval = radius.interimInterval.duration }
+        self.accounting = Accounting(
+            settings: accounting, epoch: RADIUSClock.unixTime() - Clock.now().nanoseconds / 1_000_000_000)
+        accountingServers = ServerGroup(
+            radius, "accounting", port: \.accountingPort, lanes: 1, loop: loop,
+            answered: { [weak self] ticket, _, _ in self?.account(.outcome(ticket, taken: true)) },
+            unanswered: { [weak self] ticket in self?.account(.outcome(ticket, taken: false)) })
+    }
+
+    func start() throws(SystemError) {
+        if radius.dynamicAuthorization { try listen(loop) }
+        account(.service(on: true, nas.attributes))
+    }
+
+    func work(_ now: Instant) -> Instant? {
+        authentication?.work()
+        accountingServers?.work()
+        if let deadline = accounting?.deadline, deadline <= RADIUSClock.now() { account(.timeout) }
+        while let id = ends.popDue(now) {
+            log(.notice, "radius-timeout", "the time that was granted is over", ["session": id])
+            causes[id] = .sessionTimeout
+            aggregator?.end(id, .maintenance)
+        }
+        while !answers.isEmpty {
+            let batch = answers
+            answers = []
+            for (request, answer) in batch { aggregator?.answered(request, answer) }
+        }
+        return [
+            RADIUSClock.instant(authentication?.deadline), RADIUSClock.instant(accountingServers?.deadline),
+            RADIUSClock.instant(accounting?.deadline), ends.first,
+        ].compactMap { $0 }.min()
+    }
+
+    // MARK: Who may bond
+
+    func authorize(_ request: AuthorizationRequest) {
+        guard asked.count < Self.askedLimit else { return answer(request, .denied(Self.noAnswer(request.leg))) }
+        lastTicket &+= 1
+        asked[lastTicket] = request
+        let name = userName(request.client, request.leg, request.source)
+        let query = AccessQuery(
+            userName: name, source: request.source, destination: request.destination,
+            leg: request.leg == .primary ? .dsl : .lte,
+            session: request.sessionID.flatMap { sessions[$0]?.accounted.name })
+        authentication?.ask(
+            lastTicket, query.request(nas, password: radius.password?.bytes ?? Array(name.utf8)))
+    }
+
+    /// The template's words by what they stand for, each once: a name may look like one.
+    private func userName(_ client: ClientIdentificationName, _ leg: LegID, _ source: IPAddress) -> String {
+        var result = ""
+        var rest = radius.userName[...]
+        let words = [
+            "{cin}": client.text ?? client.description, "{leg}": leg.statusName, "{address}": source.description,
+        ]
+        while let first = rest.first {
+            if let (word, value) = words.first(where: { rest.hasPrefix($0.key) }) {
+                result += value
+                rest = rest.dropFirst(word.count)
+            } else {
+                result.append(first)
+                rest = rest.dropFirst()
+            }
+        }
+        return result
+    }
+
+    private func answer(_ request: AuthorizationRequest, _ answer: Answer) { answers.append((request, answer)) }
+
+    private func answered(_ ticket: RADIUSClient.Ticket, _ attributes: AttributeList, _ code: PacketCode) {
+        guard let request = asked.removeValue(forKey: ticket) else { return }
+        guard code == .accessAccept else {
+            rejected &+= 1
+            let told = (try? attributes.first(.errorCode)).map { ErrorCode(rawValue: $0) }
+            let denied =
+                told ?? (request.leg == .primary ? .dslUserNotAllowed : .clientIdentificationNameNotPermitted)
+            let message = (try? attributes.first(.replyMessage)) ?? "no reason given"
+            log(.info, "radius-rejected", message, ["client": request.client, "code": denied.rawValue])
+            return answer(request, .denied(denied))
+        }
+        do {
+            let grant = try AccessGrant(attributes)
+            let subscriber = try subscriber(request.client, grant)
+            claim(request, subscriber, grant)
+            accepted &+= 1
+            answer(request, .granted(subscriber, Authorization(subscriber, parameters: parameters(grant))))
+        } catch {
+            // A service that cannot be given as it was granted is not given (RFC 2865 §1.1).
+            unusable &+= 1
+            log(.warning, "radius-unusable", "\(error)", ["client": request.client])
+            answer(request, .denied(Self.noAnswer(request.leg)))
+        }
+    }
+
+    private func unanswered(_ ticket: RADIUSClient.Ticket) {
+        guard let request = asked.removeValue(forKey: ticket) else { return }
+        unanswered &+= 1
+        answer(request, .denied(Self.noAnswer(request.leg)))
+    }
+
+    /// RFC 8157 §5.3.1.
+    private static func noAnswer(_ leg: LegID) -> ErrorCode {
+        leg == .primary ? .managementErrorDuringDSLSetup : .managementErrorDuringLTESetup
+    }
+
+    // MARK: Grants
+
+    /// Why a grant cannot be given.
+    private struct Unusable: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    private func subscriber(
+        _ client: ClientIdentificationName, _ grant: AccessGrant
+    ) throws -> SubscriberConfiguration {
+        var result = aggregator?.subscribers.base(of: client) ?? SubscriberConfiguration(cin: client)
+        if let address = grant.address { result.address = address }
+        if let address = grant.address6 { result.address6 = address }
+        if let prefix = grant.delegatedPrefix { result.prefix = prefix }
+        if !grant.routes.isEmpty { result.routes = grant.routes }
+        if let pool = grant.pool {
+            guard settings.pools.contains(where: { $0.name == pool }) else {
+                throw Unusable(description: "there is no [[pool]] with the name \"\(pool)\"")
+            }
+            result.pool = pool
+        }
+        if let list = grant.filterList {
+            guard settings.filterLists[list] != nil else {
+                throw Unusable(description: "there is no [[filter_list]] with the name \"\(list)\"")
+            }
+            result.filterList = list
+        }
+        result.rates.take(grant.dslUpstream, grant.dslDownstream, grant.lteDownstream)
+        if let mtu = grant.pathMTU { result.pathMTU = mtu }
+        for prefix in Self.prefixes(result) { try check(prefix, of: client) }
+        return result
+    }
+
+    static func prefixes(_ subscriber: SubscriberConfiguration) -> [IPPrefix] {
+        var result = subscriber.routes
+        if let address = subscriber.address { result.append(IPPrefix(host: .v4(address))) }
+        if let address = subscriber.address6 { result.append(IPPrefix(host: .v6(address))) }
+        if let prefix = subscriber.prefix { result.append(prefix) }
+        return result
+    }
+
+    /// No server's word takes an address from this host, from another subscriber or from everybody.
+    private func check(_ prefix: IPPrefix, of client: ClientIdentificationName) throws {
+        guard prefix.length > 0, prefix.address.isUnicast, !prefix.address.isLinkLocal else {
+            throw Unusable(description: "\(prefix) cannot be routed to a subscriber")
+        }
+        if let owner = owners[prefix] ?? listedOwners[prefix], owner != client {
+            throw Unusable(description: "\(prefix) is already routed to \(owner)")
+        }
+        let own = settings.addresses + settings.anycast + radius.servers.map(\.address) + radius.source
+        if let address = own.first(where: prefix.contains) {
+            throw Unusable(description: "\(prefix) holds \(address), which is not a subscriber's")
+        }
+    }
+
+    private func claim(
+        _ request: AuthorizationRequest, _ subscriber: SubscriberConfiguration, _ grant: AccessGrant
+    ) {
+        forget(request.client)
+        let prefixes = Self.prefixes(subscriber)
+        for prefix in prefixes { owners[prefix] = request.client }
+        let name = grant.userName ?? userName(request.client, request.leg, request.source)
+        grants[request.client] = Grant(grant: grant, userName: name, source: request.source, prefixes: prefixes)
+    }
+
+    /// The grant was for nothing, or its bond is over.
+    func forget(_ client: ClientIdentificationName) {
+        for prefix in grants.removeValue(forKey: client)?.prefixes ?? [] where owners[prefix] == client {
+            owners[prefix] = nil
+        }
+    }
+
+    private func parameters(_ grant: AccessGrant) -> SessionParameters {
+        var result = SessionParameters(settings.session)
+        if let value = grant.rttThreshold { result.rttDifferenceThreshold = value }
+        if let value = grant.rttViolation { result.rttDifferenceThresholdViolation = value }
+        if let value = grant.rttCompliance { result.rttDifferenceThresholdCompliance = value }
+        // In the steps of the settings (RFC 8157 §5.2.8).
+        if let value = grant.idleTimeout { result.idleTimeout = min(172_800, value / 60 * 60) }
+        return result
+    }
+
+    // MARK: Bonds
+
+    /// A bond has begun.
+    func began(_ id: UInt32, _ client: ClientIdentificationName) {
+        guard let granted = grants[client] else { return }
+        let session = Session(
+            client: client,
+            accounted: AccountedSession(
+                name: AccountedSession.name(begun: RADIUSClock.unixTime(), session: id), userName: granted.userName,
+                source: granted.source, grant: granted.grant), begun: Clock.now())
+        sessions[id] = session
+        ids[client] = id
+        limit(id, granted.grant.sessionTimeout, from: session.begun)
+        let interval = granted.grant.interimInterval.map { Duration.seconds(Int64(max(60, $0))) }
+        account(.begin(id, session.accounted.attributes(nas), interval: interval))
+    }
+
+    /// A further leg was granted: what the server said last holds.
+    func continued(_ id: UInt32) {
+        guard var session = sessions[id], let granted = grants[session.client] else { return }
+        session.accounted.grant = granted.grant
+        sessions[id] = session
+        limit(id, granted.grant.sessionTimeout, from: session.begun)
+        account(.describe(id, session.accounted.attributes(nas)))
+    }
+
+    /// - Parameter timeout: seconds; 0 is for ever, and nil as before
+    func limit(_ id: UInt32, _ timeout: UInt32?, from begin: Instant) {
+        guard let timeout else { return }
+        if timeout > 0 { ends.set(id, begin + .seconds(Int64(timeout))) } else { ends.remove(id) }
+    }
+}
+
+extension SubscriberRates {
+    /// kbit/s; nil: as before.
+    mutating func take(_ dslUpstream: UInt32?, _ dslDownstream: UInt32?, _ lteDownstream: UInt32?) {
+        if let rate = dslUpstream { self.dslUpstream = BitRate(kilobitsPerSecond: UInt64(rate)) }
+        if let rate = dslDownstream { self.dslDownstream = BitRate(kilobitsPerSecond: UInt64(rate)) }
+        if let rate = lteDownstream { self.lteDownstream = BitRate(kilobitsPerSecond: UInt64(rate)) }
+    }
+}
