@@ -26,7 +26,7 @@ prepare = spillway.prepare
 
 def run(lab):
     with Topology.load("village") as network:
-        http = {"listen": PORT}
+        http = {"listen": [f"127.0.0.1:{PORT}", f"[::1]:{PORT}"]}
         haap = Spillway(lab, "haap", settings("haap", network, http=http | {"subscriber_labels": True}))
         hg = Spillway(lab, "hg", settings("hg", network, http=http))
         with haap, hg:
@@ -219,6 +219,11 @@ def hostile(lab, hg):
     lab.check("then there is room again", status == 200)
     for each in silent:
         each.close()
+    with namespaces.inside("hg"):
+        other = socket.create_connection(("::1", PORT), timeout=20)
+    other.sendall(f"GET /metrics HTTP/1.1\r\nHost: [::1]:{PORT}\r\n\r\n".encode())
+    lab.check("IPv6", other.recv(4096).startswith(b"HTTP/1.1 200"))
+    other.close()
     many = connect("hg")
     many.sendall(b"GET /facts.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 30)
     data = b""

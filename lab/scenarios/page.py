@@ -20,7 +20,7 @@ from lab.topology import CLIENT, SERVER, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary()]
-SCRAPES = 45
+SCRAPES = 30
 # Host, what is looked at; width and height of the window, and what is said to the browser besides.
 VIEWS = {
     ("hg", "desktop"): (1200, 1000, []),
@@ -45,15 +45,15 @@ def run(lab):
         recordings = {"hg": replay.Recording(), "haap": replay.Recording()}
         with haap, hg:
             hg.wait_for("bonded", is_bonded)
-            flows = [send("server", CLIENT, 12), send("client", SERVER, 3)]
+            flows = [send("server", CLIENT, 10), send("client", SERVER, 1)]
             for number in range(SCRAPES):
-                time.sleep(2)
+                time.sleep(1)
                 for host, recording in recordings.items():
                     recording.take("/metrics", *get(host)[1:])
-                if number == 15:
+                if number == 10:
                     network.lte.carrier(False)
                     hg.wait_for("uses only dsl", uses_only("dsl"))
-                if number == 20:
+                if number == 14:
                     network.lte.carrier(True)
                     hg.wait_for("bonded again", is_bonded)
             for host, recording in recordings.items():

@@ -146,7 +146,7 @@ struct TopScreen {
     private func bonds(_ title: String, _ list: JSONValue?, _ width: Int, _ room: Int, none: String) -> [String] {
         let bonds = list?.elements ?? []
         if bonds.isEmpty { return [style.paint("\(title): \(none)", .dim), ""] }
-        let name = max(16, min(40, width - 64))
+        let name = max(20, min(40, width - 64))
         var lines = [style.paint(title.fitted(name) + "down".fitted(14) + "up".fitted(14) + "state", .dim)]
         for bond in bonds.prefix(room) {
             func rate(_ way: String) -> String { Wording.rate(UInt64(max(0, bond["\(way)_kbit"]?.integer ?? 0)) * 1000).fitted(14) }
