@@ -32,10 +32,10 @@ def limited(lab, network, overflow):
                 network.dsl.carrier(False)
                 for end in (hg, haap):
                     end.wait_for("LTE alone", uses_only("lte"))
-            flows = [flow.UDP("client", "server", SERVER, 3.5, mbit=11, size=1200, port=5301),
-                     flow.UDP("server", "client", CLIENT, 3.5, mbit=11, size=1200, port=5302)]
-            # What a limit lets pass at once is gone after that.
-            time.sleep(1)
+            flows = [flow.UDP("client", "server", SERVER, 4, mbit=11, size=1200, port=5301),
+                     flow.UDP("server", "client", CLIENT, 4, mbit=11, size=1200, port=5302)]
+            # What a limit lets pass at once is gone after that, and what LTE carries is found.
+            time.sleep(1.5)
             for host, share in legs.rates(2).items():
                 for leg in used:
                     wanted = float(LIMITS[leg].split()[0])
