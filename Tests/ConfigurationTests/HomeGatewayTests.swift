@@ -38,6 +38,8 @@ import Testing
                     destination_ip = "203.0.113.0/24"
                     [[exception]]
                     destination_ip_port = "203.0.113.1:443"
+                    [[exception]]
+                    fqdn = "*.example.net"
                     [[pin]]
                     leg = "dsl"
                     dscp = 46
@@ -48,7 +50,11 @@ import Testing
                     """))
         #expect(c.dsl.prefix?.description == "2001:db8:aa::/56")
         #expect(c.bypass == [FilterItem(.destinationIP, description: "television", value: "203.0.113.0/24")])
-        #expect(c.exceptions == [FilterItem(.destinationIPAndPort, description: "", value: "203.0.113.1:443")])
+        #expect(
+            c.exceptions == [
+                FilterItem(.destinationIPAndPort, description: "", value: "203.0.113.1:443"),
+                FilterItem(.fqdn, description: "", value: "*.example.net"),
+            ])
         #expect(
             c.pins == [
                 Pin(FilterItem(.dscp, description: "", value: "46"), .dsl),
@@ -61,6 +67,7 @@ import Testing
         ("[[pin]]\nleg = 'umts'\ndscp = 1", "pin.leg: expected \"dsl\" or \"lte\", found \"umts\""),
         ("[[bypass]]\ndestination_port = 70000", "bypass.destination_port: gateways would ignore"),
         ("[[exception]]\nleg = 'dsl'\ndscp = 1", "exception.leg: unknown key"),
+        ("[[bypass]]\nfqdn = \"www.*.net\"", "bypass.fqdn: gateways would ignore"),
         ("[bypass]\ndscp = 1", "bypass: expected an array of tables"),
     ])
     func refusesOwnList(text: String, reason: String) {

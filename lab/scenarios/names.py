@@ -1,4 +1,4 @@
-"""Addresses of names in a filter list: from answers that pass the gateway, and asked for by itself (village)."""
+"""Names in filter lists: addresses from answers that pass and by asking, flows on the right wire (village)."""
 
 import json
 import signal
@@ -7,13 +7,14 @@ import time
 
 from lab import namespaces, spillway
 from lab.measure import names
+from lab.measure.frames import Probe, Sender, Wires
 from lab.resolver import PROGRAM, Resolver
 from lab.spillway import Spillway, is_bonded, settings
 from lab.topology import CLIENT, SERVER, SERVER6, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary(), PROGRAM]
-WWW, CDN, NEXT, OTHER, OLD, NEW = (f"203.0.113.{number}" for number in range(10, 16))
+WWW, CDN, NEXT, OTHER, OLD, NEW, FILM = (f"203.0.113.{number}" for number in range(10, 17))
 EVIL = "198.51.100.99"
 WWW6 = "2001:db8:5::10"
 # Where nobody but this scenario answers.
@@ -21,6 +22,8 @@ FORGER = "203.0.113.66"
 LAN_SIDE = "192.168.2.1"
 # A longer TTL than the gateway believes.
 TTL, CEILING, GRACE = 300, 60, 10
+BYPASS, BYPASS6 = "bypass 10.1.0.2", "bypass 2001:db8:d::2"
+# The aggregation point's list; and in the gateway's own every name below film.example.net.
 LISTED = ("www.example.net", "cdn.example.com", "cached.example.net", "own.example.net", "inside.example.net")
 
 prepare = spillway.prepare
@@ -37,6 +40,8 @@ def records(cdn: str, cached: str) -> list[str]:
         f"--host-record=other.example.net,{OTHER},{TTL}",
         f"--host-record=own.example.net,192.168.2.77,{TTL}",
         f"--host-record=inside.example.net,10.77.0.1,{TTL}",
+        # Any name below.
+        f"--address=/film.example.net/{FILM}",
     ]
 
 
@@ -55,24 +60,33 @@ def run(lab):
         lists = {"filter_list": [{"name": "beside", "item": items}], "defaults": {"filter_list": "beside"}}
         learn = {"servers": [SERVER], "ttl_ceiling": CEILING, "grace": GRACE}
         haap = Spillway(lab, "haap", settings("haap", network, **lists))
-        hg = Spillway(lab, "hg", settings("hg", network, names=learn))
+        own = [{"description": "films", "fqdn": "*.film.example.net"}]
+        hg = Spillway(lab, "hg", settings("hg", network, names=learn, bypass=own))
         with haap, hg:
             hg.wait_for("bonded", is_bonded)
             itself(lab, hg)
             begun = time.monotonic()
             through = names.Client("client", SERVER)
-            passing(lab, hg, server, through)
-            from_cache(lab, at_gateway)
+            sender = Sender("client", "c0", "hg", "lan")
+            wires = Wires("hg", lab.out, "flows")
+            running = Probe("a flow that runs", destination=CDN, sport=7000)
+            sender.send(running)
+            expected = [(running, BYPASS)]
+            expected += passing(lab, hg, server, through, sender)
+            expected += from_cache(lab, at_gateway, sender)
             forged(lab)
-            expired(lab, begun)
+            expected += expired(lab, begun, sender)
+            wires.stop()
+            for probe, way in expected:
+                lab.check(f"{probe.name}: {way}", wires.of(probe) == way, wires.of(probe))
             killed(lab, hg, through)
         local.stop()
         server.stop()
 
 
-def held(family: int = 4) -> dict[str, str]:
-    """Addresses in the kernel's set, with the names they are known by."""
-    command = ["nft", "-j", "list", "set", "inet", "spillway_names", f"addresses{family}"]
+def held(family: int = 4, use: str = "operator") -> dict[str, str]:
+    """Addresses in the kernel's set for a list, with the names they are known by."""
+    command = ["nft", "-j", "list", "set", "inet", "spillway_policy", f"{use}_names{family}"]
     listed = json.loads(namespaces.run("hg", *command))
     elements = next(each["set"] for each in listed["nftables"] if "set" in each).get("elem", [])
     return {each["elem"]["val"]: each["elem"].get("comment", "") for each in elements}
@@ -88,33 +102,49 @@ def itself(lab, hg):
     lab.check("without any client: IPv6", held(6) == {WWW6: "www.example.net"}, str(held(6)))
     counted = {each["name"]: each["addresses"] for each in status["names"]["names"]}
     expected = {"www.example.net": 2, "cdn.example.com": 1, "cached.example.net": 1}
-    lab.check("status", counted == dict.fromkeys(LISTED, 0) | expected and status["names"]["answers"]["read"] == 0,
+    none = dict.fromkeys((*LISTED, "*.film.example.net"), 0)
+    lab.check("status", counted == none | expected and status["names"]["answers"]["read"] == 0,
               json.dumps(status["names"]))
 
 
-def passing(lab, hg, server, client):
+def passing(lab, hg, server, client, sender):
     """A name gets another address. Who asks through the gateway gets the answer when the kernel knows the address."""
     server.serve(*records(NEXT, NEW))
+    first, other = Probe("the first packet to a new address", destination=NEXT), Probe("a neighbour", destination=OTHER)
+    film, six = Probe("a name of a wildcard", destination=FILM), Probe("by IPv6", 6, destination=WWW6)
+    before = Probe("an address before its name is asked for", destination=FILM, dport=40001)
+    sender.send(before)
     lab.check("another name: its answer passes", client.ask("other.example.net") == [OTHER])
     hg.process.send_signal(signal.SIGSTOP)
     client.send("shop.example.org")
     lab.check("the answer waits for the daemon", client.receive(2) is None)
     lab.check("not known yet", NEXT not in held(), str(held()))
     hg.process.send_signal(signal.SIGCONT)
-    lab.check("then it comes", client.receive() == [NEXT])
+    answer = client.receive()
+    sender.send(first, other)
+    lab.check("then it comes", answer == [NEXT], str(answer))
     known = held()
     lab.check("by way of two aliases", known.get(NEXT) == "cdn.example.com (shop.example.org)", str(known))
     lab.check("the address before is still there", CDN in known)
     lab.check("another name's is not", OTHER not in known)
     lab.check("a name in capitals, by IPv6", client.ask("WWW.Example.NET", names.AAAA) == [WWW6])
+    lab.check("a name below a wildcard", client.ask("a.b.film.example.net") == [FILM])
+    sender.send(film, six)
+    known = held(use="bypass")
+    lab.check("is known for the gateway's own list", known == {FILM: "*.film.example.net (a.b.film.example.net)"},
+              str(known))
+    return [(first, BYPASS), (other, "dsl"), (before, "dsl"), (film, BYPASS), (six, BYPASS6)]
 
 
-def from_cache(lab, client):
+def from_cache(lab, client, sender):
     """The resolver on the gateway has had an address since before the daemon came, and only it has."""
     lab.check("not known yet", OLD not in held())
     lab.check("from the cache of the gateway", client.ask("cached.example.net") == [OLD])
+    probe = Probe("an address out of the gateway's cache", destination=OLD)
+    sender.send(probe)
     known = held()
     lab.check("known at once", known.get(OLD) == "cached.example.net", str(known))
+    return [(probe, BYPASS)]
 
 
 def forged(lab):
@@ -141,11 +171,19 @@ def forged(lab):
         each.close()
 
 
-def expired(lab, begun):
-    """When TTL and grace are over nothing is left but what the daemon has asked for again."""
-    time.sleep(max(0, begun + CEILING + GRACE + 3 - time.monotonic()))
+def expired(lab, begun, sender):
+    """When TTL and grace are over nothing is left but what the daemon has asked for again. What runs stays."""
+    end = begun + CEILING + GRACE + 3
+    while (left := end - time.monotonic()) > 0:
+        # Connection tracking forgets a flow of one direction after 30 s.
+        sender.send(Probe("keeps it alive", destination=CDN, sport=7000))
+        time.sleep(min(left, 20))
     known = held()
     lab.check("renumbered, and over", set(known) == {WWW, NEXT, NEW}, str(known))
+    later, anew = (Probe(what, destination=CDN, sport=port) for what, port in (
+        ("the flow that runs, when its address is no longer the name's", 7000), ("a new flow to it", 7001)))
+    sender.send(later, anew)
+    return [(later, BYPASS), (anew, "dsl")]
 
 
 def killed(lab, hg, client):

@@ -7,7 +7,8 @@ struct FilterItemDecoder {
     init(_ table: TableReader) { self.table = table }
 
     /// nil, with the reason reported, where it is none.
-    func item() -> FilterItem? {
+    /// - Parameter wildcards: whether host names may be `*.example.net`: not where the item is to be sent
+    func item(wildcards: Bool = false) -> FilterItem? {
         let description = table.value("description", String.self, expected: "a text")
         let isEnabled = table.boolean("enabled")
         let values = FilterItem.Kind.allCases.compactMap { kind in table.node(kind.key).map { (kind, $0.value) } }
@@ -28,13 +29,13 @@ struct FilterItemDecoder {
             return nil
         }
         return checked(
-            FilterItem(kind, enabled: isEnabled ?? true, description: description ?? "", value: text), kind)
+            FilterItem(kind, enabled: isEnabled ?? true, description: description ?? "", value: text), kind, wildcards)
     }
 
     /// What a gateway would ignore, or never get, is not sent.
-    private func checked(_ item: FilterItem, _ kind: FilterItem.Kind) -> FilterItem? {
+    private func checked(_ item: FilterItem, _ kind: FilterItem.Kind, _ wildcards: Bool) -> FilterItem? {
         do throws(FilterRuleError) {
-            _ = try FilterRule(item)
+            _ = try FilterRule(item, wildcards: wildcards)
         } catch {
             table.report(kind.key, "gateways would ignore \"\(error.value)\": \(error.reason.rawValue)")
             return nil

@@ -28,7 +28,7 @@ struct HomeGatewayDecoder {
             items("bypass"), items("exception"),
             table.sections("pin") { table -> Pin? in
                 let leg = table.choice("leg", Pin.Leg.self, required: true)
-                let item = FilterItemDecoder(table).item()
+                let item = FilterItemDecoder(table).item(wildcards: true)
                 guard let leg, let item else { return nil }
                 return Pin(item, leg)
             }
@@ -57,7 +57,7 @@ struct HomeGatewayDecoder {
     }
 
     private func items(_ key: String) -> [FilterItem] {
-        let items = table.sections(key) { FilterItemDecoder($0).item() }
+        let items = table.sections(key) { FilterItemDecoder($0).item(wildcards: true) }
         checkCount(items.count, key)
         return items
     }

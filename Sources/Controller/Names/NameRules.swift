@@ -16,19 +16,11 @@ enum NameRules {
     private static let identifier = Field.payload(.transport, offset: 8, length: 2)
     private static let port = Value.inetService(53)
 
-    /// Where addresses of names are kept, by family.
-    static func addresses(_ family: IPFamily) -> NamedSet {
-        NamedSet(
-            table, family == .v4 ? "addresses4" : "addresses6", key: [family == .v4 ? .ipv4Address : .ipv6Address],
-            flags: .timeout)
-    }
-
     /// - Parameters:
     ///   - lan: the interfaces by which questions come
     ///   - queue: where answers wait
     static func ruleset(lan: [String], queue: UInt16) -> Ruleset {
         var set = Ruleset(Table(.inet, table.name, comment: "spillway: addresses of names in filter lists"))
-        set.sets = IPFamily.allCases.map(addresses)
         set.chains = [
             Chain(table, "questions", hook: Hook(.filter, .prerouting, .mangle)),
             // After source translation.

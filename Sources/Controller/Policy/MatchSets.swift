@@ -18,12 +18,13 @@ struct MatchSets: Hashable {
     /// Items that are enabled and were taken.
     private(set) var applied = 0
 
-    init(_ items: [FilterItem]) {
+    /// - Parameter wildcards: whether host names may be `*.example.net`
+    init(_ items: [FilterItem], wildcards: Bool = false) {
         var keys: [MatchShape: Keys] = [:]
         var known: Set<String> = []
         for item in items {
             do throws(FilterRuleError) {
-                let rule = try FilterRule(item)
+                let rule = try FilterRule(item, wildcards: wildcards)
                 guard rule.isEnabled else { continue }
                 applied += 1
                 let label = Self.label(item)

@@ -41,10 +41,10 @@ struct PolicyTable {
         markMask = settings.kernel.markMask
         nativePrefix = settings.dsl.prefix
         sets = [
-            .pinDSL: MatchSets(settings.pins.filter { $0.leg == .dsl }.map(\.item)),
-            .pinLTE: MatchSets(settings.pins.filter { $0.leg == .lte }.map(\.item)),
-            .exception: MatchSets(settings.exceptions), .bypass: MatchSets(settings.bypass),
-        ]
+            .pinDSL: settings.pins.filter { $0.leg == .dsl }.map(\.item),
+            .pinLTE: settings.pins.filter { $0.leg == .lte }.map(\.item),
+            .exception: settings.exceptions, .bypass: settings.bypass,
+        ].mapValues { MatchSets($0, wildcards: true) }
     }
 
     func mark(_ way: Way) -> UInt32 { way.rawValue << UInt32(markMask.trailingZeroBitCount) & markMask }

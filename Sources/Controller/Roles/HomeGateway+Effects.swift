@@ -1,6 +1,5 @@
 import Addresses
 import Configuration
-import DNSAnswers
 import EventLog
 import GREBonding
 import Glibc
@@ -24,7 +23,6 @@ extension HomeGateway {
             case .bond(let bond): applyBond(bond)
             case .filterList(let items):
                 filterList = items
-                watchNames()
                 common.log(.info, "filter-list", "filter list of the aggregator", ["items": items.count])
                 takeFilterList()
             case .event(let event):
@@ -59,16 +57,6 @@ extension HomeGateway {
                 [.device: device, .aggregator: session.bond?.aggregator.description ?? "", .bond: cin])
         default: common.publish(event, label, [.device: device, .bond: cin])
         }
-    }
-
-    /// The host names of the list.
-    private func watchNames() {
-        names.watch(
-            filterList.compactMap { item in
-                guard let rule = try? FilterRule(item, wildcards: true), rule.isEnabled, case .fqdn(let name) = rule.match
-                else { return nil }
-                return NamePattern(name).map { WatchedName($0) }
-            })
     }
 
     func note(_ event: SessionEvent) {

@@ -1,5 +1,6 @@
 import Addresses
 import Configuration
+import DNSAnswers
 import EventLog
 import Formatting
 import GREBonding
@@ -27,7 +28,10 @@ extension HomeGateway {
     }
 
     /// What host names are wanted has changed.
-    func namesWanted() {}
+    func namesWanted() {
+        names.watch(
+            wantedNames.compactMap { name in NamePattern(name.pattern).map { WatchedName($0, use: name.use) } })
+    }
 
     func readBypassPaths() {
         guard let dsl = legs.first(where: { $0.id == .primary }) else { return }

@@ -67,7 +67,9 @@ final class HomeGateway: Role {
             .filter { $0.2.isEnabled }.map { (id: $0.0, label: $0.1, settings: $0.2) }
         common = try Common(settings.kernel, loop, schedules: settings.colour.overflow == .queue)
         monitor = try Monitor([.link, .ipv4Address, .ipv4Route, .ipv6Address, .ipv6Route])
-        names = NameWatcher(settings, common.state, loop) { NameRules.addresses($1) }
+        names = NameWatcher(settings, common.state, loop) { use, family in
+            MatchGroup(rawValue: use).map { PolicyTable.names($0, family) }
+        }
         let canonical = settings.kernel.canonical(family)
         outer = OuterTable(
             family: family, canonical: canonical.local,
