@@ -12,7 +12,7 @@ from lab.topology import HAAP, SERVER, Topology
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary()]
 RATES, LOSSES, DELAYS = (100, 50, 10, 1), (0, 0.1, 1), (0, 50, 200)
-SECONDS, OMIT = 8, 6
+SECONDS, OMIT = 6, 6
 # A window that has to grow to several hundred packets at a round trip of half a second takes TCP that long.
 FAR_OMIT = 16
 # Round trip of DSL without load, and 10 ms.

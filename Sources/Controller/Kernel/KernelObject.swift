@@ -1,5 +1,6 @@
 import Addresses
 import Configuration
+import Formatting
 import GREBonding
 import NFTables
 import NetlinkKit
@@ -161,6 +162,15 @@ struct SecondLeg: Hashable, Sendable {
         }
         self.rate = rate.rate
         isUsed = rate.isWorthUsing
+    }
+
+    /// For the status, as far as it is known.
+    var json: JSONObject {
+        var object = JSONObject()
+        object.add("used", isUsed)
+        object.add("rate_kbit", rate / 125)
+        object.add("later_us", delay / 1000)
+        return object
     }
 
     /// What is used of a configured rate, so that the leg's own queue stays empty: bytes a second.

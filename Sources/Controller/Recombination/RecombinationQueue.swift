@@ -64,6 +64,9 @@ final class RecombinationQueue {
         bonds[key].map { ($0.resequencer.statistics, $0.resequencer.depth) }
     }
 
+    /// Nanoseconds by which packets of a bond came late of late; nil: none did.
+    func lateness(of key: UInt32) -> Int64? { bonds[key]?.resequencer.longestLateness }
+
     /// Takes all packets that are announced, and lets go of those whose turn it is.
     func receive() {
         let now = Self.clock()

@@ -101,7 +101,7 @@ extension Aggregator {
     private func trouble(of session: AggregationSession, _ now: Instant) -> String? {
         guard let bond = session.bond else { return "not up" }
         guard let leg = missing(session, bond) else {
-            return session.primaryOnly ? "lte left out: round trips too far apart" : nil
+            return session.primaryOnly ? "lte left out by its gateway" : nil
         }
         guard let loss = losses[session.id], loss.leg == leg else { return "no \(leg.statusName)" }
         return "no \(leg.statusName) for \(Wording.time((now - loss.at).milliseconds / 1000)): \(loss.why)"

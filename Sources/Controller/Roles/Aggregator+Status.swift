@@ -79,6 +79,7 @@ extension Aggregator {
             bond.add("cir_kbit", up.committedInformationRate)
             bond.add("hello_state", session.helloState.rawValue)
             bond.add("primary_only", session.primaryOnly)
+            if lteRates[session.id] != nil { bond.add("lte", secondLeg(of: session.id, nil).json) }
             if let kind = session.diagnostic { bond.add("diagnostic", kind.name) }
             bond.add("bypass_kbit", session.bypassRate)
             if let share = facts.overflow(\.down) { bond.add("overflow_down_percent", share) }

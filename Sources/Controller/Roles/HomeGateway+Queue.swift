@@ -37,6 +37,43 @@ extension HomeGateway {
         adjustQueue()
     }
 
+    /// Whether LTE adds anything to what a flow gets from the network, by its losses and by how late it is: once a second.
+    func judgeLTE(_ now: Instant) {
+        guard let bond = session.bond, bond.legs.count > 1, let path = lossPath else {
+            judged = nil
+            return lteWorth.reset()
+        }
+        if lteWorth.isLeft, !session.leavesSecondary { lteWorth.reset() }
+        let statistics = common.queue.statistics(of: bond.key)?.0
+        let gone = (statistics?.passedOver ?? 0) &+ (statistics?.timedOut ?? 0)
+        let losses = gone - min(gone, statistics?.late ?? 0)
+        let packets = traffic[.secondary]?.received.packets ?? 0
+        guard let last = judged, packets >= last.packets, losses >= last.losses else {
+            return judged = (now, packets, losses)
+        }
+        guard now - last.at >= .seconds(1) else { return }
+        judged = (now, packets, losses)
+        guard lteWorth.counted(packets: packets - last.packets, losses: losses - last.losses, path, now: now) else {
+            return
+        }
+        common.log(
+            .info, "lte-worth", lteWorth.isLeft ? "LTE adds nothing" : "LTE is tried again",
+            ["loss_ppm": Int(lteWorth.loss * 1e6), "later_us": path.later.nanoseconds / 1000])
+        run(session.handle(.leaveSecondary(lteWorth.isLeft), now: now))
+    }
+
+    /// What a flow from the network meets; nil while DSL's rate is not known.
+    private var lossPath: LegWorth.Path? {
+        let told = session.configuredDownstreamRate
+        let kilobits = told > 0 ? UInt64(told) : settings.dsl.downstream.map { UInt64($0.kilobitsPerSecond) } ?? 0
+        guard kilobits > 0, let first = session.roundTripTime(of: .primary)?.least, let key = session.bond?.key else {
+            return nil
+        }
+        let late = Duration.nanoseconds(common.queue.lateness(of: key) ?? 0)
+        return LegWorth.Path(
+            primaryRate: Double(kilobits) * 125 / 1500, primaryRoundTrip: first, later: max(secondaryDelay, late))
+    }
+
     private func adjustQueue() {
         guard lteRate != nil else { return }
         let second = secondLeg

@@ -11,6 +11,7 @@ extension HomeGateway {
         readCounters()
         run(session.handle(.traffic(TrafficSample(traffic)), now: now))
         sampleLTE(now)
+        judgeLTE(now)
     }
 
     /// Keeps the old counts where the kernel does not answer.

@@ -45,6 +45,8 @@ extension HomeGateway {
             bond.add("mtu", GatewayBond(settings: settings, outer: outer, paths: paths, inner: inner).mtu)
             bond.add("hello_state", session.helloState.rawValue)
             bond.add("primary_only", session.primaryOnly)
+            if lteRate != nil { bond.add("lte", secondLeg.json) }
+            if lteWorth.isLeft { bond.add("lte_adds_nothing", true) }
             if let difference = session.rtt.difference { bond.add("rtt_difference_us", difference.nanoseconds / 1000) }
             if let kind = session.diagnostic { bond.add("diagnostic", kind.name) }
             bond.add("bypass_kbit", bypass.last)

@@ -56,6 +56,9 @@ final class HomeGateway: Role {
     var resolverText = ""
     /// What LTE carries upstream, and when a round trip of it was received last.
     var lteRate: LegRate?
+    /// Whether LTE adds anything, and what had been counted when that was asked last.
+    var lteWorth = LegWorth()
+    var judged: (at: Instant, packets: UInt64, losses: UInt64)?
     var receivedAt = Instant(nanoseconds: 0)
 
     init(_ settings: HomeGatewayConfiguration, _ loop: EventLoop) throws {

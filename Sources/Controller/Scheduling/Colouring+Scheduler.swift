@@ -46,7 +46,7 @@ extension Colouring {
         case .flows(let share): plan.flow_share = share
         }
         plan.target = Queue.target &+ plan.patience
-        plan.interval = Queue.interval &+ 2 &* plan.patience
+        plan.interval = Queue.interval &+ 4 &* plan.patience
         plan.limit = Queue.limit &+ plan.patience
         return plan
     }

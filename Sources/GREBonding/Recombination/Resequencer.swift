@@ -107,6 +107,9 @@ public struct Resequencer: Sendable {
         return min(known &+ known / 4 &+ Self.margin, settings.silence)
     }
 
+    /// Nanoseconds after which what was missing came, at most, of late; nil: nothing was.
+    public var longestLateness: Int64? { lateness.value }
+
     /// Nanoseconds that a leg may be later than ever before.
     private static let margin: Int64 = 10_000_000
 

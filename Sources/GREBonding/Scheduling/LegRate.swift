@@ -26,14 +26,16 @@ public struct LegRate: Hashable, Sendable {
 
     /// Between two samples of a leg in use.
     public static let interval = Duration.milliseconds(50)
-    /// The queue that is aimed at; a probe that is late by so much more is overdue.
+    /// The queue that is aimed at; a probe that is late by so much more is overdue, and once more after that.
     static let target = Duration.milliseconds(10)
-    static let patience = Duration.milliseconds(40)
+    static let patience = Duration.milliseconds(60)
     /// A probe is lost after so much more.
-    static let loss = Duration.milliseconds(400)
+    static let loss = Duration.milliseconds(500)
     /// Probes in a row that find a queue although the rate was cut: the path has become longer.
     static let stuckLimit = 16
     static let lostLimit = 8
+    /// A round trip that is long, nanoseconds.
+    static let far: Int64 = 200_000_000
     static let slowest: UInt64 = 8_000
     /// How often the queue is let run dry, to see the round trip without it.
     static let drainInterval = Duration.seconds(20)
@@ -47,17 +49,21 @@ public struct LegRate: Hashable, Sendable {
     /// Queue on the leg when it was measured last.
     public private(set) var wait: Duration = .zero
     private var base = RecentExtreme(.least, window: .seconds(60))
+    private var before: Duration?
     private var probe: Probe?
     private var answered: Probe?
     /// The last sample, as a probe that was not sent.
     private var sample: Probe?
     private var isLoaded = false
+    /// When the rate changed last, and the sample before that.
     private var changed: Instant?
+    private var changedAfter: Probe?
     private var isSearching = true
     private var stuck = 0
     private var stuckLeast: Duration = .zero
     private var beforeCut: UInt64?
-    private var isCut = false
+    /// How often the rate was halved for the probe that is under way.
+    private var cutCount: Int64 = 0
     private var drainAt: Instant?
     private var trialAt: Instant?
     private var trialWait = Self.trialWaits.first
@@ -65,9 +71,12 @@ public struct LegRate: Hashable, Sendable {
 
     public init(_ settings: Settings) {
         self.settings = settings
-        rate = settings.least + settings.least / 4
+        rate = Self.first(settings)
         limit()
     }
+
+    /// Where the search begins: a leg that carries so much is worth using.
+    private static func first(_ settings: Settings) -> UInt64 { settings.least &+ settings.least / 4 }
 
     /// Whether the leg carries enough to be used at all. While it does not, it is tried now and then.
     public var isWorthUsing: Bool { capacity.map { $0 >= settings.least } ?? (rate >= settings.least / 2) }
@@ -92,7 +101,7 @@ public struct LegRate: Hashable, Sendable {
             return false
         }
         let given = bytes - last.bytes
-        isLoaded = given >= 1500 && given >= Self.carried(rate, now - last.sent) / 16
+        isLoaded = given >= 200 && given >= Self.carried(rate, now - last.sent) / 16
         if let probe {
             overdue(probe, now)
             if self.probe != nil { return false }
@@ -101,15 +110,25 @@ public struct LegRate: Hashable, Sendable {
             answered = nil
             return false
         }
+        // A probe is to meet what is sent at the present rate.
+        if let changed, now - changed < Self.interval { return false }
         probe = Probe(sent: now, bytes: bytes)
-        isCut = false
+        cutCount = 0
         return true
     }
 
     /// Takes a round trip of the leg: of a probe, or of another message.
     /// - Parameter sent: when the message left
     public mutating func measured(_ roundTrip: Duration, sent: Instant, now: Instant) {
+        // One that is shorter than any other may be the late answer to a probe that was given up.
+        if let probe, probe.sent == sent, let base = base.value, roundTrip.nanoseconds < base / 10 * 9,
+            before ?? .zero >= .nanoseconds(base / 10 * 9)
+        {
+            before = roundTrip
+            return
+        }
         base.add(roundTrip.nanoseconds, at: now.nanoseconds)
+        before = roundTrip
         guard var probe, probe.sent == sent, let base = base.value else { return }
         self.probe = nil
         lostInARow = 0
@@ -167,20 +186,19 @@ public struct LegRate: Hashable, Sendable {
         let share = max(0.5, 1 - Double((probe.wait - Self.target).nanoseconds) / Double(time))
         let full = carried.map { _ in capacity ?? rate } ?? min(rate, capacity ?? rate)
         rate = UInt64(Double(full) * share)
-        changed = now
+        note(now)
     }
 
     private mutating func grow(from last: Probe, to probe: Probe, _ now: Instant) {
         if let capacity, last.wait > allowed, rate < capacity {
             // The queue has drained.
             rate = capacity / 50 * 49
-            changed = now
-            return
+            return note(now)
         }
-        let time = probe.sent - last.sent
         // Only what was sent at the present rate says something about it.
-        guard last.sent >= changed ?? last.sent,
-            probe.bytes - min(last.bytes, probe.bytes) >= Self.carried(rate, time) / 10 * 7
+        let start = changedAfter ?? last
+        guard probe.sent > start.sent,
+            probe.bytes - min(start.bytes, probe.bytes) >= Self.carried(rate, probe.sent - start.sent) / 10 * 6
         else { return }
         // Without a queue well beyond what was measured: the leg carries more than it did.
         if let capacity, rate > capacity / 4 * 5 {
@@ -191,10 +209,18 @@ public struct LegRate: Hashable, Sendable {
             self.drainAt = now + Self.drainInterval
             rate = capacity / 100 * 85
         } else {
-            rate += isSearching ? rate / 2 : rate / 32
+            // The longer it takes to hear of a queue, the smaller the step.
+            let isFast = isSearching || rate < (capacity ?? 0) / 2
+            rate += !isFast ? rate / 32 : base.value ?? 0 > Self.far ? rate / 2 : rate
             if drainAt == nil { drainAt = now + Self.drainInterval }
         }
+        note(now)
+    }
+
+    /// The rate has changed.
+    private mutating func note(_ now: Instant) {
         changed = now
+        changedAfter = sample
     }
 
     /// A probe that does not come back waits in a queue, or is lost: the rate is cut, and restored when the next one
@@ -204,12 +230,14 @@ public struct LegRate: Hashable, Sendable {
         let age = now - probe.sent
         guard age > expected + allowed + Self.patience else { return }
         if lostInARow >= Self.lostLimit { return self.probe = age > expected + Self.loss ? nil : probe }
-        if !isCut {
-            isCut = true
-            beforeCut = beforeCut ?? rate
-            rate = rate / 4 * 3
-            changed = now
-        } else if age > expected + Self.loss {
+        let cuts = min(3, (age - expected - allowed).nanoseconds / Self.patience.nanoseconds)
+        if beforeCut == nil { beforeCut = rate }
+        while cutCount < cuts {
+            cutCount += 1
+            rate /= 2
+            note(now)
+        }
+        if age > expected + Self.loss {
             self.probe = nil
             lostInARow += 1
             if lostInARow >= Self.lostLimit { rate = max(rate, beforeCut ?? rate) }
@@ -219,7 +247,7 @@ public struct LegRate: Hashable, Sendable {
 
     private mutating func beginTrial() {
         trialAt = nil
-        rate = settings.least + settings.least / 4
+        rate = Self.first(settings)
         isSearching = true
         capacity = nil
         answered = nil
@@ -229,7 +257,7 @@ public struct LegRate: Hashable, Sendable {
     private mutating func limit() {
         rate = max(rate, Self.slowest)
         if let ceiling = settings.ceiling { rate = min(rate, max(ceiling, 1)) }
-        if rate > settings.least * 2 {
+        if rate > settings.least &* 4 {
             trialWait = Self.trialWaits.first
             trialAt = nil
         }

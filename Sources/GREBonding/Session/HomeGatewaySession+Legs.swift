@@ -60,6 +60,7 @@ extension HomeGatewaySession {
     /// What two legs had in common ends with one of them, at both ends.
     private mutating func forgetShared(_ id: LegID, _ now: Instant, _ effects: inout [Effect]) {
         rtt.reset()
+        leavesSecondary = false
         notifies.remove(.distribution)
         if id == primaryLeg {
             notifies.remove(.bypassRate)
@@ -95,6 +96,7 @@ extension HomeGatewaySession {
         notifies = NotifyQueue()
         parameters = SessionParameters()
         rtt.reset()
+        leavesSecondary = false
         diagnostic = nil
         helloState = .active
         wantedHelloState = .active

@@ -62,7 +62,7 @@ extension HomeGatewaySession {
         effects.append(.event(.roundTrip(id, sample)))
         guard helloState == .active, legsUp.count > 1, rtt.measured(sample, on: id, parameters) else { return }
         effects.append(.event(.primaryOnly(rtt.primaryOnly)))
-        if !isSecondaryReserve { say(.distribution, now) }
+        if !isSecondaryReserve, !leavesSecondary { say(.distribution, now) }
     }
 
     /// RFC 8157 §5.5. A tunnel failure of the very leg that the message came on ends that leg; everything else ends

@@ -60,6 +60,7 @@ extension HomeGatewaySession {
     /// RFC 8157 §5.6.14: no RTT detection while idle, and nothing remembered of it. The aggregator does the same.
     mutating func forgetRoundTrips() {
         rtt.reset()
+        leavesSecondary = false
         notifies.remove(.distribution)
         for (id, leg) in legs {
             if case .established(var hello) = leg.state {
@@ -67,6 +68,15 @@ extension HomeGatewaySession {
                 legs[id]?.state = .established(hello)
             }
         }
+    }
+
+    mutating func leaveSecondary(_ leaves: Bool, _ now: Instant, _ effects: inout [Effect]) {
+        guard grant != nil, helloState == .active, legsUp.count > 1, leaves != leavesSecondary else { return }
+        let before = primaryOnly
+        leavesSecondary = leaves
+        guard primaryOnly != before else { return }
+        effects.append(.event(.primaryOnly(primaryOnly)))
+        say(.distribution, now)
     }
 
     mutating func hurryHello(_ id: LegID, _ now: Instant) {

@@ -57,6 +57,9 @@ public struct HomeGatewaySession: Sendable {
         case traffic(TrafficSample)
         /// A round trip of a leg that is up is wanted now: a Hello is sent beside those that are due (RFC 8157 §5.4).
         case probe(LegID)
+        /// Whether the secondary leg is left although its round trip is short enough: it adds nothing (RFC 8157 §5.6.3,
+        /// problem statement §4.4.1).
+        case leaveSecondary(Bool)
         /// Traffic beside the bond on the primary WAN since the last sample, kbit/s; due at ``wantsBypassSampleAt``.
         /// Downstream it is reported (RFC 8157 §5.6.1), upstream it lowers this end's own CIR (§4.3).
         case bypassTraffic(UInt32, upstream: UInt32 = 0)
@@ -125,8 +128,10 @@ public struct HomeGatewaySession: Sendable {
     public internal(set) var rtt = RTTMonitor()
     /// The operator wants the secondary leg kept for when the primary one is lost.
     public internal(set) var isSecondaryReserve = false
-    /// Whether the secondary leg is not used at present, for its round trips or because it is a reserve.
-    public var primaryOnly: Bool { rtt.primaryOnly || isSecondaryReserve }
+    /// The controller found that the secondary leg adds nothing.
+    public internal(set) var leavesSecondary = false
+    /// Whether the secondary leg is not used at present, for its round trips, because it is a reserve or adds nothing.
+    public var primaryOnly: Bool { rtt.primaryOnly || isSecondaryReserve || leavesSecondary }
     public internal(set) var diagnostic: Diagnostic?
     /// The state that both ends have agreed on.
     public internal(set) var helloState = HelloState.active
@@ -193,6 +198,7 @@ public struct HomeGatewaySession: Sendable {
         case .timeout: break
         case .traffic(let sample): sampled(sample, now)
         case .probe(let id): probe(id, now, &effects)
+        case .leaveSecondary(let leaves): leaveSecondary(leaves, now, &effects)
         case .bypassTraffic(let down, let up): bypassed(down, up, now)
         case .addressed: addressesBy = nil
         case .prefixAssigned(let prefix):

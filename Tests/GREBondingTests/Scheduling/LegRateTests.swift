@@ -154,7 +154,7 @@ private struct Link {
             #expect(!asks)
             now = now + .seconds(1)
         }
-        #expect(!rate.isBusy && rate.rate == 62_500)
+        #expect(!rate.isBusy && rate.rate == 100_000)
     }
 
     @Test func nothingTraps() {
