@@ -102,7 +102,7 @@ let package = Package(
             name: "ControllerTests",
             dependencies: [
                 "Addresses", "CLinux", "CScheduler", "Configuration", "Controller", "DNSAnswers", "GREBonding",
-                "Leases", "NFTables", "NetlinkKit", "Observation",
+                "Leases", "NFTables", "NetlinkKit", "Observation", "RADIUS",
             ],
             swiftSettings: swiftSettings),
         .testTarget(name: "QuotaTests", dependencies: ["Formatting", "Quota"], swiftSettings: swiftSettings),

@@ -7,12 +7,16 @@ import ProtocolSupport
 // The entry of libFuzzer. The first byte chooses what is fed: the decoders, the gateway's machine, or the
 // aggregator's; the rest is a message, or a script of inputs for the machine (see ``Script``). For the decoders its
 // upper bits choose a link type: the bytes are read as a frame, too. Its highest bit chooses DHCP (see ``runLeases``),
-// its second with the gateway's machine answers of the DNS (see ``runNames``).
+// its second with the gateway's machine answers of the DNS (see ``runNames``), both RADIUS (see ``runRADIUS``).
 
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     guard count > 1 else { return 0 }
     let bytes = Array(UnsafeBufferPointer(start: start + 1, count: count - 1))
+    if start.pointee & 192 == 192 {
+        runRADIUS(start.pointee, bytes)
+        return 0
+    }
     if start.pointee & 128 != 0 {
         runLeases(start.pointee, bytes)
         return 0

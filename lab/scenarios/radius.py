@@ -17,6 +17,8 @@ VIRTUAL_TIME = True
 NEEDS = [spillway.binary(), *freeradius.FILES]
 NAS = "203.0.113.1"
 FIRST, SECOND = SERVER, "203.0.113.3"
+# The rate can be read back from `tc`.
+POLICE = {"overflow": "police"}
 DOWN, UP, CHANGED = 6000, 5000, 3000
 
 USERS = f"""
@@ -51,7 +53,8 @@ def prepare() -> None:
 
 def run(lab):
     with Topology.load("village") as network:
-        servers = [FreeRADIUS(lab, name, address, NAS, USERS) for name, address in (("first", FIRST), ("second", SECOND))]
+        places = {"first": FIRST, "second": SECOND}
+        servers = [FreeRADIUS(lab, name, address, NAS, USERS) for name, address in places.items()]
         for each in servers:
             each.start()
         (lab.out / "secret").write_text(freeradius.SECRET + "\n")
@@ -60,10 +63,14 @@ def run(lab):
             "source": NAS, "nas_identifier": "haap-lab", "dynamic_authorization": True,
             "server": [{"address": each.address, "secret_file": str(lab.out / "secret")} for each in servers],
         }
-        haap = Spillway(lab, "haap", settings("haap", network, radius=radius, subscriber=[], filter_list=LISTS))
+        more = {"radius": radius, "subscriber": [], "filter_list": LISTS, "colour": POLICE}
+        haap = Spillway(lab, "haap", settings("haap", network, **more))
         with haap:
             refused(lab, network, haap)
-            hg = Spillway(lab, "hg", settings("hg", network))
+            value = settings("hg", network, colour=POLICE)
+            # What the line has upstream is the server's to say.
+            del value["dsl"]["upstream"]
+            hg = Spillway(lab, "hg", value)
             with hg:
                 granted(lab, network, hg, haap, servers[0])
                 interim(lab, hg, servers[0])
@@ -86,7 +93,9 @@ def codes(files, kind: int, tunnel: int | None = None) -> list[int]:
 
 def captures(lab, network, name: str):
     return [
-        Capture("hg", leg.name, lab.out / f"{name}-{leg.name}.pcap", snap=256, filter="proto 47") for leg in network.legs]
+        Capture("hg", leg.name, lab.out / f"{name}-{leg.name}.pcap", snap=256, filter="proto 47")
+        for leg in network.legs
+    ]
 
 
 def refused(lab, network, haap):
@@ -113,7 +122,7 @@ def granted(lab, network, hg, haap, server):
     routes += json.loads(namespaces.run("haap", "ip", "-j", "-6", "route", "show", "dev", "bond0"))
     present = {each["dst"] for each in routes}
     lab.check("what is granted is routed to the bond", {INNER, LAN, INNER6, LAN6} <= present, str(present))
-    status = hg.wait_for("has the filter list", lambda status: status["bond"]["filter_list"]["items"] == 1)
+    hg.wait_for("has the filter list", lambda status: status["bond"].get("filter_items") == 1)
     got = flow.tcp("client", "server", SERVER, 3, reverse=True, omit=1)
     lab.at_least("and it carries, Mbit/s", got.mbit, 5)
     starts = server.records("Start")
@@ -128,10 +137,11 @@ def granted(lab, network, hg, haap, server):
 
 def octets(record: dict[str, str]) -> dict[tuple[str, str], int]:
     """What a record says of each leg."""
-    return {
-        (leg, way): int(record[f"Spillway-{leg}-{name}-Octets"]) + (int(record[f"Spillway-{leg}-{name}-Gigawords"]) << 32)
-        for leg in ("DSL", "LTE") for way, name in (("in", "Input"), ("out", "Output"))
-    }
+    def value(name: str) -> int:
+        return int(record[f"Spillway-{name}-Octets"]) + (int(record[f"Spillway-{name}-Gigawords"]) << 32)
+
+    ways = (("in", "Input"), ("out", "Output"))
+    return {(leg, way): value(f"{leg}-{name}") for leg in ("DSL", "LTE") for way, name in ways}
 
 
 def kernel() -> dict[tuple[str, str], int]:
@@ -163,7 +173,7 @@ def changed(lab, hg, haap, server):
     said = server.ask("coa", change, NAS)
     lab.check("CoA is acknowledged", "CoA-ACK" in said, said)
     lab.near("CoA: committed, Mbit/s", legs.police_mbit("haap"), CHANGED * 0.99e-3, 0.5)
-    hg.wait_for("has the other filter list", lambda status: status["bond"]["filter_list"]["items"] == 3)
+    hg.wait_for("has the other filter list", lambda status: status["bond"].get("filter_items") == 3)
     for what, attributes, cause in (
         ("an unknown session", "Acct-Session-Id=0000000000000000\nSpillway-DSL-Downstream-Rate=1000", 503),
         ("an unknown list", f"Acct-Session-Id={session}\nFilter-Id=none", 407),
@@ -186,7 +196,8 @@ def forged(lab, haap, server):
     before = haap.status()["radius"]["discarded"]
     forgery = f"User-Name={CIN}\nSpillway-DSL-Downstream-Rate=100"
     said = [
-        server.ask("coa", forgery, NAS, secret="guessed"), server.ask("disconnect", f"User-Name={CIN}", NAS, secret="guessed"),
+        server.ask("coa", forgery, NAS, secret="guessed"),
+        server.ask("disconnect", f"User-Name={CIN}", NAS, secret="guessed"),
         # The access router has an address that is no server's.
         server.ask("coa", forgery, NAS, host="dsl"),
     ]

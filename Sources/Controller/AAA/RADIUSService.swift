@@ -17,13 +17,6 @@ final class RADIUSService {
         case denied(ErrorCode)
     }
 
-    struct Grant {
-        var grant: AccessGrant
-        var userName: String
-        var source: IPAddress
-        var prefixes: [IPPrefix]
-    }
-
     /// A bond as the servers know it.
     struct Session {
         var client: ClientIdentificationName
@@ -49,11 +42,7 @@ final class RADIUSService {
     /// Requests that wait for a server's word.
     private var asked: [RADIUSClient.Ticket: AuthorizationRequest] = [:]
     private var lastTicket: RADIUSClient.Ticket = 0
-    /// What a server granted last to a client that has a bond or is about to.
-    private var grants: [ClientIdentificationName: Grant] = [:]
-    /// Who has an address or prefix: by the settings, and by a server's word.
-    private let listedOwners: [IPPrefix: ClientIdentificationName]
-    private var owners: [IPPrefix: ClientIdentificationName] = [:]
+    private(set) var grants: GrantBook
     /// When sessions are to be ended.
     var ends = DeadlineQueue<Instant, UInt32>()
     /// What the aggregator has not heard yet.
@@ -78,9 +67,7 @@ final class RADIUSService {
         nas = NASIdentity(
             identifier: radius.nasIdentifier, addresses: radius.source.isEmpty ? settings.addresses : radius.source,
             vendor: radius.vendor)
-        listedOwners = Dictionary(
-            settings.subscribers.flatMap { subscriber in Self.prefixes(subscriber).map { ($0, subscriber.cin) } },
-            uniquingKeysWith: { first, _ in first })
+        grants = GrantBook(settings, radius)
         authentication = ServerGroup(
             radius, "authentication", port: \.authenticationPort, lanes: Self.askedLimit / 256, loop: loop,
             answered: { [weak self] in self?.answered($0, $1, $2) },
@@ -174,10 +161,12 @@ final class RADIUSService {
         }
         do {
             let grant = try AccessGrant(attributes)
-            let subscriber = try subscriber(request.client, grant)
-            claim(request, subscriber, grant)
+            let subscriber = try grants.take(
+                grant, of: request.client, by: userName(request.client, request.leg, request.source),
+                from: request.source, base: aggregator?.subscribers.base(of: request.client))
             accepted &+= 1
-            answer(request, .granted(subscriber, Authorization(subscriber, parameters: parameters(grant))))
+            let parameters = SessionParameters(settings.session, grant)
+            answer(request, .granted(subscriber, Authorization(subscriber, parameters: parameters)))
         } catch {
             // A service that cannot be given as it was granted is not given (RFC 2865 §1.1).
             unusable &+= 1
@@ -197,89 +186,10 @@ final class RADIUSService {
         leg == .primary ? .managementErrorDuringDSLSetup : .managementErrorDuringLTESetup
     }
 
-    // MARK: Grants
-
-    /// Why a grant cannot be given.
-    private struct Unusable: Error, CustomStringConvertible {
-        var description: String
-    }
-
-    private func subscriber(
-        _ client: ClientIdentificationName, _ grant: AccessGrant
-    ) throws -> SubscriberConfiguration {
-        var result = aggregator?.subscribers.base(of: client) ?? SubscriberConfiguration(cin: client)
-        if let address = grant.address { result.address = address }
-        if let address = grant.address6 { result.address6 = address }
-        if let prefix = grant.delegatedPrefix { result.prefix = prefix }
-        if !grant.routes.isEmpty { result.routes = grant.routes }
-        if let pool = grant.pool {
-            guard settings.pools.contains(where: { $0.name == pool }) else {
-                throw Unusable(description: "there is no [[pool]] with the name \"\(pool)\"")
-            }
-            result.pool = pool
-        }
-        if let list = grant.filterList {
-            guard settings.filterLists[list] != nil else {
-                throw Unusable(description: "there is no [[filter_list]] with the name \"\(list)\"")
-            }
-            result.filterList = list
-        }
-        result.rates.take(grant.dslUpstream, grant.dslDownstream, grant.lteDownstream)
-        if let mtu = grant.pathMTU { result.pathMTU = mtu }
-        for prefix in Self.prefixes(result) { try check(prefix, of: client) }
-        return result
-    }
-
-    static func prefixes(_ subscriber: SubscriberConfiguration) -> [IPPrefix] {
-        var result = subscriber.routes
-        if let address = subscriber.address { result.append(IPPrefix(host: .v4(address))) }
-        if let address = subscriber.address6 { result.append(IPPrefix(host: .v6(address))) }
-        if let prefix = subscriber.prefix { result.append(prefix) }
-        return result
-    }
-
-    /// No server's word takes an address from this host, from another subscriber or from everybody.
-    private func check(_ prefix: IPPrefix, of client: ClientIdentificationName) throws {
-        guard prefix.length > 0, prefix.address.isUnicast, !prefix.address.isLinkLocal else {
-            throw Unusable(description: "\(prefix) cannot be routed to a subscriber")
-        }
-        if let owner = owners[prefix] ?? listedOwners[prefix], owner != client {
-            throw Unusable(description: "\(prefix) is already routed to \(owner)")
-        }
-        let own = settings.addresses + settings.anycast + radius.servers.map(\.address) + radius.source
-        if let address = own.first(where: prefix.contains) {
-            throw Unusable(description: "\(prefix) holds \(address), which is not a subscriber's")
-        }
-    }
-
-    private func claim(
-        _ request: AuthorizationRequest, _ subscriber: SubscriberConfiguration, _ grant: AccessGrant
-    ) {
-        forget(request.client)
-        let prefixes = Self.prefixes(subscriber)
-        for prefix in prefixes { owners[prefix] = request.client }
-        let name = grant.userName ?? userName(request.client, request.leg, request.source)
-        grants[request.client] = Grant(grant: grant, userName: name, source: request.source, prefixes: prefixes)
-    }
+    // MARK: Bonds
 
     /// The grant was for nothing, or its bond is over.
-    func forget(_ client: ClientIdentificationName) {
-        for prefix in grants.removeValue(forKey: client)?.prefixes ?? [] where owners[prefix] == client {
-            owners[prefix] = nil
-        }
-    }
-
-    private func parameters(_ grant: AccessGrant) -> SessionParameters {
-        var result = SessionParameters(settings.session)
-        if let value = grant.rttThreshold { result.rttDifferenceThreshold = value }
-        if let value = grant.rttViolation { result.rttDifferenceThresholdViolation = value }
-        if let value = grant.rttCompliance { result.rttDifferenceThresholdCompliance = value }
-        // In the steps of the settings (RFC 8157 §5.2.8).
-        if let value = grant.idleTimeout { result.idleTimeout = min(172_800, value / 60 * 60) }
-        return result
-    }
-
-    // MARK: Bonds
+    func forget(_ client: ClientIdentificationName) { grants.forget(client) }
 
     /// A bond has begun.
     func began(_ id: UInt32, _ client: ClientIdentificationName) {
@@ -309,14 +219,5 @@ final class RADIUSService {
     func limit(_ id: UInt32, _ timeout: UInt32?, from begin: Instant) {
         guard let timeout else { return }
         if timeout > 0 { ends.set(id, begin + .seconds(Int64(timeout))) } else { ends.remove(id) }
-    }
-}
-
-extension SubscriberRates {
-    /// kbit/s; nil: as before.
-    mutating func take(_ dslUpstream: UInt32?, _ dslDownstream: UInt32?, _ lteDownstream: UInt32?) {
-        if let rate = dslUpstream { self.dslUpstream = BitRate(kilobitsPerSecond: UInt64(rate)) }
-        if let rate = dslDownstream { self.dslDownstream = BitRate(kilobitsPerSecond: UInt64(rate)) }
-        if let rate = lteDownstream { self.lteDownstream = BitRate(kilobitsPerSecond: UInt64(rate)) }
     }
 }
