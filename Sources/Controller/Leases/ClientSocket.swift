@@ -8,11 +8,9 @@ import Leases
 /// for as long as the client waits for an answer, which is a few seconds of its life.
 final class ClientSocket {
     let descriptor: Int32
-    private let link: UInt32
     private var buffer = [UInt8](repeating: 0, count: 2048)
 
     init(link: UInt32) throws(SystemError) {
-        self.link = link
         // Without a protocol nothing comes before the filter is there.
         descriptor = try SystemError.check(
             "socket", socket(AF_PACKET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0))
@@ -40,12 +38,8 @@ final class ClientSocket {
     /// False when the kernel refused it, `errno` says why.
     func send(_ datagram: DHCPv4Datagram) -> Bool {
         guard let packet = datagram.packet else { return false }
-        var address = Self.address(link)
-        return withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                sendto(descriptor, packet, packet.count, 0, $0, socklen_t(MemoryLayout<sockaddr_ll>.size))
-            }
-        } == packet.count
+        // Without an address: that of an IPv6 tunnel would not fit into `sockaddr_ll`.
+        return Glibc.send(descriptor, packet, packet.count, 0) == packet.count
     }
 
     /// The next datagram; nil when none is left. What is no good UDP datagram is skipped.

@@ -34,7 +34,8 @@ extension HomeGatewaySession {
     mutating func sampled(_ sample: TrafficSample, _ now: Instant) {
         guard settings.monitorsTraffic, grant != nil else { return }
         let before = traffic.sample
-        let flows = sample != before
+        // What fetches the addresses is nobody's traffic.
+        let flows = sample != before && addressesBy == nil
         traffic.sample = sample
         traffic.lastSample = now
         for id in legsUp {

@@ -221,6 +221,18 @@ import Testing
         #expect(pair.agreed && pair.gatewayBond?.distribution == .overflow(.primary, .secondary))
     }
 
+    /// The deployed gateway says that it is active after it has told its prefix.
+    @Test func fetchingAddressesIsNoTraffic() {
+        var pair = Pair(monitorsTraffic: true, fetchesAddresses: true)
+        pair.trafficFlows = true
+        pair.start()
+        pair.run(for: .seconds(5))
+        #expect(pair.gateway.helloState == .idle)
+        pair.give(HomeGatewaySession.Input.addressed)
+        pair.run(for: .seconds(3))
+        #expect(pair.gateway.helloState == .active)
+    }
+
     @Test func notForEver() {
         var pair = pair()
         pair.run(for: .seconds(7))
