@@ -41,6 +41,19 @@ struct SubscriberList {
         }
         return .granted(Authorization(subscriber))
     }
+
+    /// Whether the operator's list allows a leg; the word of another system is not known here.
+    func allows(_ leg: LegID, _ client: ClientIdentificationName) -> Bool {
+        self[client].map { $0.service == .bonding || ($0.service == .lte && leg == .secondary) } ?? true
+    }
+
+    /// Bonds that there may be.
+    var bondCount: Int { listed.values.count { $0.service != .suspended } }
+
+    /// Legs of a kind that there may be.
+    func legCount(_ leg: LegID) -> Int {
+        listed.values.count { $0.service == .bonding || ($0.service == .lte && leg == .secondary) }
+    }
 }
 
 extension Authorization {
@@ -48,18 +61,5 @@ extension Authorization {
         self.init(
             dslUpstream: subscriber.rates.dslUpstream?.kilobitsPerSecond ?? 0,
             dslDownstream: subscriber.rates.dslDownstream?.kilobitsPerSecond ?? 0, parameters: parameters)
-    }
-
-    /// Whether the operator's list allows a leg; the word of another system is not known here.
-    func allows(_ leg: LegID, _ client: ClientIdentificationName) -> Bool {
-        subscribers[client].map { $0.service == .bonding || ($0.service == .lte && leg == .secondary) } ?? true
-    }
-
-    /// Bonds that there may be.
-    var bondCount: Int { subscribers.values.count { $0.service != .suspended } }
-
-    /// Legs of a kind that there may be.
-    func legCount(_ leg: LegID) -> Int {
-        subscribers.values.count { $0.service == .bonding || ($0.service == .lte && leg == .secondary) }
     }
 }
