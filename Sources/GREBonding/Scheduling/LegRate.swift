@@ -12,8 +12,8 @@ public struct LegRate: Hashable, Sendable {
         public var least: UInt64
 
         public init(ceiling: UInt64?, least: UInt64) {
-            self.ceiling = ceiling
-            self.least = least
+            self.ceiling = ceiling.map { min($0, LegRate.fastest) }
+            self.least = min(least, LegRate.fastest)
         }
     }
 
@@ -37,6 +37,7 @@ public struct LegRate: Hashable, Sendable {
     /// A round trip that is long, nanoseconds.
     static let far: Int64 = 200_000_000
     static let slowest: UInt64 = 8_000
+    static let fastest: UInt64 = 1 << 40
     /// How often the queue is let run dry, to see the round trip without it.
     static let drainInterval = Duration.seconds(20)
     static let trialWaits = (first: Duration.seconds(30), last: Duration.seconds(600))
@@ -79,7 +80,7 @@ public struct LegRate: Hashable, Sendable {
     private static func first(_ settings: Settings) -> UInt64 { settings.least &+ settings.least / 4 }
 
     /// Whether the leg carries enough to be used at all. While it does not, it is tried now and then.
-    public var isWorthUsing: Bool { capacity.map { $0 >= settings.least } ?? (rate >= settings.least / 2) }
+    public private(set) var isWorthUsing = true
 
     /// Whether a sample is wanted soon, or only now and then.
     public var isBusy: Bool { isLoaded || probe != nil }
@@ -94,6 +95,11 @@ public struct LegRate: Hashable, Sendable {
             }
             if let trialAt, trialAt <= now { beginTrial() }
         }
+        if base.value == nil, lostInARow >= Self.lostLimit {
+            // Nobody answers: what is configured must do, or as much as the other leg has.
+            rate = settings.ceiling ?? settings.least &* 20
+            return false
+        }
         defer { sample = Probe(sent: now, bytes: bytes) }
         guard let last = sample, bytes >= last.bytes, now > last.sent else {
             probe = nil
@@ -106,7 +112,7 @@ public struct LegRate: Hashable, Sendable {
             overdue(probe, now)
             if self.probe != nil { return false }
         }
-        guard isLoaded else {
+        guard isLoaded || base.value == nil else {
             answered = nil
             return false
         }
@@ -125,7 +131,7 @@ public struct LegRate: Hashable, Sendable {
             before ?? .zero >= .nanoseconds(base / 10 * 9)
         {
             before = roundTrip
-            return
+            return self.probe = nil
         }
         base.add(roundTrip.nanoseconds, at: now.nanoseconds)
         before = roundTrip
@@ -168,7 +174,7 @@ public struct LegRate: Hashable, Sendable {
         guard min(a.wait, b.wait) > Self.target / 2, b.bytes > a.bytes + 3000 else { return nil }
         let time = (b.sent - a.sent + b.wait - a.wait).nanoseconds
         guard time > 1_000_000 else { return nil }
-        return UInt64(Double(b.bytes - a.bytes) * 1e9 / Double(time))
+        return UInt64(min(Double(b.bytes - a.bytes) * 1e9 / Double(time), Double(Self.fastest)))
     }
 
     private mutating func tooMuch(_ probe: Probe, _ roundTrip: Duration, _ carried: UInt64?, _ now: Instant) {
@@ -186,6 +192,7 @@ public struct LegRate: Hashable, Sendable {
         let share = max(0.5, 1 - Double((probe.wait - Self.target).nanoseconds) / Double(time))
         let full = carried.map { _ in capacity ?? rate } ?? min(rate, capacity ?? rate)
         rate = UInt64(Double(full) * share)
+        if let capacity, capacity < settings.least { isWorthUsing = false }
         note(now)
     }
 
@@ -196,7 +203,7 @@ public struct LegRate: Hashable, Sendable {
             return note(now)
         }
         // Only what was sent at the present rate says something about it.
-        let start = changedAfter ?? last
+        let start = changedAfter.map { $0.sent > last.sent ? $0 : last } ?? last
         guard probe.sent > start.sent,
             probe.bytes - min(start.bytes, probe.bytes) >= Self.carried(rate, probe.sent - start.sent) / 10 * 6
         else { return }
@@ -226,10 +233,14 @@ public struct LegRate: Hashable, Sendable {
     /// A probe that does not come back waits in a queue, or is lost: the rate is cut, and restored when the next one
     /// finds no queue. Where no probe ever comes back nothing can be known.
     private mutating func overdue(_ probe: Probe, _ now: Instant) {
-        let expected = Duration.nanoseconds(base.value ?? 200_000_000)
         let age = now - probe.sent
+        guard let base = base.value, lostInARow < Self.lostLimit else {
+            guard age > Self.loss * 2 else { return }
+            lostInARow += 1
+            return self.probe = nil
+        }
+        let expected = Duration.nanoseconds(base)
         guard age > expected + allowed + Self.patience else { return }
-        if lostInARow >= Self.lostLimit { return self.probe = age > expected + Self.loss ? nil : probe }
         let cuts = min(3, (age - expected - allowed).nanoseconds / Self.patience.nanoseconds)
         if beforeCut == nil { beforeCut = rate }
         while cutCount < cuts {
@@ -237,6 +248,8 @@ public struct LegRate: Hashable, Sendable {
             rate /= 2
             note(now)
         }
+        // Even so little was too much.
+        if cutCount > 1, capacity == nil, beforeCut ?? rate <= settings.least &* 2 { isWorthUsing = false }
         if age > expected + Self.loss {
             self.probe = nil
             lostInARow += 1
@@ -247,6 +260,8 @@ public struct LegRate: Hashable, Sendable {
 
     private mutating func beginTrial() {
         trialAt = nil
+        isWorthUsing = true
+        beforeCut = nil
         rate = Self.first(settings)
         isSearching = true
         capacity = nil
@@ -255,7 +270,7 @@ public struct LegRate: Hashable, Sendable {
     }
 
     private mutating func limit() {
-        rate = max(rate, Self.slowest)
+        rate = min(max(rate, Self.slowest), Self.fastest)
         if let ceiling = settings.ceiling { rate = min(rate, max(ceiling, 1)) }
         if rate > settings.least &* 4 {
             trialWait = Self.trialWaits.first
@@ -264,6 +279,6 @@ public struct LegRate: Hashable, Sendable {
     }
 
     private static func carried(_ rate: UInt64, _ time: Duration) -> UInt64 {
-        UInt64(Double(rate) * Double(max(0, time.nanoseconds)) / 1e9)
+        UInt64(min(Double(rate) * Double(max(0, time.nanoseconds)) / 1e9, 1e18))
     }
 }
