@@ -2,6 +2,7 @@ import Configuration
 import EventLog
 import GREBonding
 import Logging
+import NFTables
 
 // What the queue before both legs is told of LTE: its rate upstream, and by how much it is later.
 extension HomeGateway {
