@@ -91,23 +91,48 @@ def run(lab):
             "exception": [{"description": "own exception", "destination_ip_port": f"{NET}17:7200"},
                           {"description": "own exception", "destination_port": 7101}],
             "pin": [{"description": "voice", "leg": "dsl", "dscp": 40},
+                    {"description": "voice", "leg": "dsl", "destination_port": 7400},
                     {"description": "backup", "leg": "lte", "destination_port": 7300}],
         }
         haap, hg = Spillway(lab, "haap", value), Spillway(lab, "hg", settings("hg", network, **own))
         said = [Capture("hg", leg, lab.out / f"hg-{leg}-control.pcap", snap=1600, filter="proto 47") for leg in ("dsl", "lte")]
         with haap, hg:
-            hg.wait_for("bonded", is_bonded)
-            taken = hg.wait_for("the list is there", lambda status: status["policy"]["operator_items"] == len(OPERATOR_ITEMS))
-            lab.check("nothing is skipped", taken["policy"]["operator_skipped"] == [], str(taken["policy"]))
+            listed(lab, hg)
             names()
-            sender = Sender("client", "c0", "hg", "lan")
-            types(lab, sender)
-            own_lists(lab, sender)
-            answers(lab)
             given = [each for file in said for each in control.saying(control.messages(file.stop()), control.FILTER_LIST)]
-            changes(lab, hg, given[0], sender)
+            sender = Sender("client", "c0", "hg", "lan")
+            types(lab, hg, sender)
+            own_lists(lab, hg, sender)
+            answers(lab)
+            pins(lab, "queue")
             lost(lab, network, hg, sender)
+            changes(lab, hg, given[0], sender)
             lab.check("the bond has lived through all this", hg.log().count("reason=bond-up") == 1)
+        hg = Spillway(lab, "hg", settings("hg", network, **own, colour={"overflow": "police"}))
+        with haap, hg:
+            listed(lab, hg)
+            pins(lab, "police")
+            lost(lab, network, hg, sender)
+
+
+def listed(lab, hg):
+    hg.wait_for("bonded", is_bonded)
+    status = hg.wait_for("the list is there", lambda status: status["policy"]["operator_items"] == len(OPERATOR_ITEMS))
+    lab.check("nothing is skipped", status["policy"]["operator_skipped"] == [], str(status["policy"]))
+
+
+def pins(lab, overflow):
+    """More than DSL carries: what is pinned keeps to its leg."""
+    wires = Wires("hg", lab.out, f"pins-{overflow}")
+    flows = {port: flow.UDP("client", "server", SERVER, 1.5, mbit=mbit, size=1000, port=port)
+             for port, mbit in ((5302, 12), (7400, 0.4), (7300, 0.4))}
+    results = {port: each.result() for port, each in flows.items()}
+    wires.stop()
+    for port, leg in ((7400, "dsl"), (7300, "lte")):
+        where = wires.count(port)
+        lab.check(f"{overflow}: pinned to {leg}, under load", where == {leg: results[port].sent}, str(where))
+    where = wires.count(5302)
+    lab.check(f"{overflow}: the load is on both legs", min(where.get("dsl", 0), where.get("lte", 0)) > 100, str(where))
 
 
 def names():
@@ -117,7 +142,7 @@ def names():
                        f'{{ {address} timeout 10m comment "video.example.net" }}')
 
 
-def types(lab, sender):
+def types(lab, hg, sender):
     """Each type: on the wire."""
     text = namespaces.run("hg", "nft", "list", "ruleset")
     (lab.out / "hg-ruleset.nft").write_text(text)
@@ -132,7 +157,7 @@ def types(lab, sender):
                   found == (BYPASS[probe.version] if matches else "dsl"), found)
 
 
-def own_lists(lab, sender):
+def own_lists(lab, hg, sender):
     """The user's lists, and what wins over what."""
     cases = [
         (Probe("own bypass", dport=7100), BYPASS[4]),
