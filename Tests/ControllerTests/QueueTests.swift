@@ -5,7 +5,7 @@ import Testing
 @testable import Controller
 
 /// What the program before both legs is told.
-@Suite struct PlanTests {
+@Suite struct SchedulerPlanTests {
     /// DSL with 1 MB/s, LTE with 2 MB/s and later by so many milliseconds.
     private func colouring(later: UInt64, rate: UInt64 = 2_000_000, isUsed: Bool = true) -> Colouring {
         var second = SecondLeg()
