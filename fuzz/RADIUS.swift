@@ -81,10 +81,12 @@ private func runClient(_ script: Script) {
         }
     }
     var ticket: UInt64 = 0
-    while let operation = script.byte(), ticket < 600 {
+    var steps = 0
+    while let operation = script.byte(), ticket < 300, steps < 100 {
+        steps += 1
         switch operation & 7 {
         case 0, 1:
-            for _ in 0..<(operation & 128 != 0 ? 200 : 1) {
+            for _ in 0..<(operation & 192 == 192 ? 90 : 1) {
                 ticket += 1
                 open.insert(ticket)
                 let request = ClientRequest(
@@ -113,8 +115,8 @@ private func runClient(_ script: Script) {
         if let deadline = client.deadline { check(deadline > now, "the client spins") }
         let inUse = client.servers.reduce(0) { $0 + $1.inUse.reduce(0, +) }
         check(
-            Set(client.pending.keys) == open && client.slots.count == open.count && client.deadlines.count == open.count
-                && inUse == open.count, "the indices differ")
+            client.pending.count == open.count && client.slots.count == open.count
+                && client.deadlines.count == open.count && inUse == open.count, "the indices differ")
     }
 }
 
@@ -135,7 +137,7 @@ private func runAccounting(_ script: Script) {
         }
     }
     let list = AttributeList(vendor: vendor)
-    while let operation = script.byte(), steps < 300 {
+    while let operation = script.byte(), steps < 100 {
         steps += 1
         let id = UInt32(operation >> 3) & 15
         switch operation & 7 {
@@ -168,7 +170,9 @@ private func runDynamic(_ script: Script) {
         settings: .init(sources: [server: SharedSecret(secret)], nasIdentifier: "n", nasAddresses: [], vendor: vendor),
         authenticator: signing)
     var now = Duration.zero
-    while let operation = script.byte() {
+    var steps = 0
+    while let operation = script.byte(), steps < 100 {
+        steps += 1
         let code: PacketCode = operation & 1 == 0 ? .disconnectRequest : .changeRequest
         let packet = RADIUSPacket(code: code, identifier: operation >> 2, attributes: script.attributes())
         var bytes = signing.request(packet, secret: secret) ?? []
