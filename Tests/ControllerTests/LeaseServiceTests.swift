@@ -93,6 +93,18 @@ import Testing
         }
     }
 
+    @Test func aFilterListWaitsForThePrefixButNotForLong() {
+        var wait = PrefixWait()
+        let start = Instant(nanoseconds: 0)
+        for id: UInt32 in 1...3 { wait.begin(id, now: start + .seconds(Int64(id))) }
+        let told = [2, 2, 9].map { wait.end($0) }
+        #expect(told == [true, false, false])
+        #expect(wait.due == start + .seconds(4))
+        let over = [3, 5, 60].map { wait.takeDue(start + .seconds($0)) }
+        #expect(over == [[], [1], [3]], "the second has its prefix")
+        #expect(wait.due == nil)
+    }
+
     @Test func aFileIsReplacedWholeAndGrowsByLines() throws {
         let directory = "/tmp/spillway-\(UInt64.random(in: .min ... .max))/deeper"
         let file = StateFile(directory: directory, name: "leases4")

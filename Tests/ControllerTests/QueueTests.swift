@@ -1,4 +1,5 @@
 import Addresses
+import CScheduler
 import GREBonding
 import Testing
 

@@ -167,3 +167,32 @@ extension DHCPv6Authority {
         self.init(settings)
     }
 }
+
+/// Bonds whose gateway is about to be delegated a prefix. Deployed aggregation points send a filter list after that, or
+/// when nothing was heard of it for three seconds.
+struct PrefixWait {
+    /// In the order in which they end: all are of one length.
+    private var ends: [(id: UInt32, at: Instant)] = []
+    private var waiting: Set<UInt32> = []
+    static let time = Duration.seconds(3)
+
+    init() {}
+
+    mutating func begin(_ id: UInt32, now: Instant) {
+        waiting.insert(id)
+        ends.append((id, now + Self.time))
+    }
+
+    /// Whether the bond was waiting; it no longer is.
+    mutating func end(_ id: UInt32) -> Bool { waiting.remove(id) != nil }
+
+    var due: Instant? { ends.first?.at }
+
+    /// Those for which it has been long enough.
+    mutating func takeDue(_ now: Instant) -> [UInt32] {
+        let count = ends.firstIndex { $0.at > now } ?? ends.count
+        let over = ends.prefix(count).map(\.id)
+        ends.removeFirst(count)
+        return over.filter { waiting.remove($0) != nil }
+    }
+}

@@ -30,6 +30,7 @@ final class Aggregator: Role {
     var losses: [UInt32: Loss] = [:]
     private let started = Clock.now()
     private(set) var leases: LeaseService?
+    private var prefixWait = PrefixWait()
     /// What the LTE legs carry downstream, by session.
     var lteRates: [UInt32: LegRate] = [:]
     var lteSampling = SampleTimes()
@@ -109,8 +110,12 @@ final class Aggregator: Role {
         readNarrowPaths(now)
         sampleBonds(now)
         sampleLTE(now)
+        for id in prefixWait.takeDue(now) {
+            for input in filterList(of: id) { run(point.handle(input, now: now)) }
+        }
         return [
             point.deadline, common.queue.deadline, watch.due, leases?.work(now), rounds.due, lteSampling.due, radius,
+            prefixWait.due,
         ].compactMap { $0 }.min()
     }
 
@@ -155,8 +160,12 @@ final class Aggregator: Role {
                 publish(event, id)
                 if case .roundTrip(.secondary, let time) = event, let id { measuredRoundTrip(time, of: id) }
                 account(event)
-                if case .bondUp(let id) = event, let items = filterList(of: id) {
-                    answers.append(.setFilterList(sessionID: id, items))
+                switch (event, id) {
+                case (.bondUp(let id), _):
+                    if willHavePrefix(id) { prefixWait.begin(id, now: Clock.now()) } else { answers += filterList(of: id) }
+                case (.prefixAssignedToHost(let prefix), let id?) where prefix != .none && prefixWait.end(id):
+                    answers += filterList(of: id)
+                default: break
                 }
             }
         }
@@ -188,8 +197,15 @@ final class Aggregator: Role {
     }
 
     /// What the session's gateway is to leave out of its bond (RFC 8157 §5.6.2).
-    private func filterList(of id: UInt32) -> [FilterItem]? {
+    private func filterList(of id: UInt32) -> [AggregationPoint.Input] {
         point.sessions[id].flatMap { subscribers[$0.client]?.filterList }.flatMap { settings.filterLists[$0] }
+            .map { [.setFilterList(sessionID: id, $0)] } ?? []
+    }
+
+    /// Whether the session's gateway can be delegated a prefix here.
+    private func willHavePrefix(_ id: UInt32) -> Bool {
+        guard leases?.serves.contains(.v6) == true, let client = point.sessions[id]?.client else { return false }
+        return subscribers[client].map { $0.prefix != nil || $0.pool != nil } ?? false
     }
 
     // MARK: Data plane
