@@ -223,13 +223,11 @@ func runRelay<Relay: FuzzedRelay>(_ script: Script, _ relay: Relay) {
         check(relay.table.isConsistent, "the indices differ")
         if let deadline = relay.deadline { check(deadline > now, "the relay spins") }
     }
-    /// `client` is whose leases may change; `granting` is true when it may be given what others have.
-    func give(_ input: RelayInput, _ client: ClientIdentity?, granting: Bool = false, request: [UInt8]? = nil) {
+    /// `client` is whose leases may change.
+    func give(_ input: RelayInput, _ client: ClientIdentity?, request: [UInt8]? = nil) {
         let others = relay.leases.filter { $0.client != client && $0.expiry > now }
         let effects = relay.handle(input, now: now)
-        for lease in others where relay.table.leases[lease.resource] != lease {
-            check(granting && relay.table.leases[lease.resource]?.client == client, "somebody else's lease")
-        }
+        check(others.allSatisfy { relay.table.leases[$0.resource] == $0 }, "somebody else's lease")
         take(effects, request, client)
     }
     while let operation = script.byte(), steps < 100 {
@@ -243,7 +241,7 @@ func runRelay<Relay: FuzzedRelay>(_ script: Script, _ relay: Relay) {
             let isAsked = operation & 128 == 0
             guard let bytes = Relay.answer(&script, operation, xid: isAsked ? 7 : 8, to: client) else { break }
             // Nobody has asked by this number.
-            give(.fromServer(bytes, source: Relay.server), isAsked ? client : nil, granting: isAsked)
+            give(.fromServer(bytes, source: Relay.server), isAsked ? client : nil)
         case 4:
             now = operation & 128 == 0 ? max(now, relay.deadline ?? now) : time(now, script.byte() ?? 0)
         case 5: give(.withdraw(client), client)

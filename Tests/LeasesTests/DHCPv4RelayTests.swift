@@ -143,10 +143,13 @@ import Testing
         }
         #expect(gone(relay.handle(.fromClient(decline, source: .any(.v4), one), now: at(2)), .declined))
         grant()
-        ask(&relay, two)
-        let moved = relay.handle(answer(to: two), now: at(2))
-        #expect(gone(moved, .withdrawn) && moved.contains(.addRoute(resource, two)))
-        _ = relay.handle(.withdraw(two), now: at(2))
+        // A server refuses to renew it.
+        let renewal = request {
+            $0.messageType = .request
+            $0.clientAddress = IPv4Address(100, 64, 0, 2)
+        }
+        _ = relay.handle(.fromClient(renewal, source: .any(.v4), one), now: at(2))
+        #expect(gone(relay.handle(answer(.nak, to: one, .any), now: at(2)), .withdrawn))
         grant()
         #expect(gone(relay.handle(.withdraw(one), now: at(2)), .withdrawn))
         #expect(relay.leases.isEmpty && relay.deadline == nil)
@@ -166,11 +169,6 @@ import Testing
         }
         _ = relay.handle(.fromClient(release, source: .any(.v4), one), now: at(3))
         #expect(relay.handle(answer(to: one), now: at(4)) == [.discarded(.unsolicited, one)])
-        // What a server takes from one client and gives to another stays there.
-        ask(&relay, one)
-        _ = relay.handle(answer(to: one), now: at(5))
-        #expect(relay.handle(answer(to: two), now: at(6)).contains(.addRoute(resource, two)))
-        #expect(relay.handle(answer(to: one), now: at(7)) == [.discarded(.unsolicited, one)])
         // An answer without a lease needs none.
         #expect(relay.handle(answer(.nak, to: one), now: at(7)).sent.count == 1)
     }
@@ -180,6 +178,48 @@ import Testing
         for option in message.options { other[option.code] = option.value }
         (other.yourAddress, other.relayAddress) = (message.yourAddress, message.relayAddress)
         return other
+    }
+
+    /// Who says what another says of itself is the other one to a server.
+    @Test func whatAClientHasIsNobodyElses() {
+        var relay = asked()
+        _ = relay.handle(answer(to: one), now: at(1))
+        #expect(relay.handle(answer(to: two), now: at(2)) == [.discarded(.taken, two)])
+        for type in [DHCPv4Message.MessageType.release, .decline] {
+            let message = request {
+                $0.messageType = type
+                $0.clientAddress = IPv4Address(100, 64, 0, 2)
+                $0.requestedAddress = IPv4Address(100, 64, 0, 2)
+            }
+            #expect(relay.handle(.fromClient(message, source: .any(.v4), two), now: at(2)) == [.discarded(.noLease, two)])
+        }
+        // A wish is for the server to answer.
+        let wish = request { $0.requestedAddress = IPv4Address(100, 64, 0, 2) }
+        #expect(relay.handle(.fromClient(wish, source: .any(.v4), two), now: at(2)).forwarded.count == 1)
+        #expect(relay.handle(answer(.nak, to: two), now: at(3)).sent.count == 1)
+        #expect(relay.leases.map(\.client) == [one])
+        // When its time is over it is free.
+        #expect(relay.handle(answer(to: two), now: at(102)).contains(.addRoute(resource, two)))
+    }
+
+    @Test func aServerThatIsSilentHandsOverToTheNext() {
+        let second = IPv4Address(192, 0, 2, 2)
+        var relay = Sample.relay4 { settings in
+            settings.servers.append(second)
+            settings.serverUse = .failover
+            settings.tellsSubscriber = true
+        }
+        func target(_ now: Double) -> [IPAddress] {
+            relay.handle(.fromClient(request(), source: .any(.v4), one), now: at(now)).forwarded.map(\.destination)
+        }
+        #expect(target(1) == [.v4(Sample.serverAddress)] && target(5.9) == [.v4(Sample.serverAddress)])
+        _ = relay.handle(answer(.offer, to: one), now: at(5.95))
+        #expect(target(6.5) == [.v4(Sample.serverAddress)] && target(11.6) == [.v4(second)])
+        // It keeps its turn until it is silent itself.
+        #expect(target(16.5) == [.v4(second)] && target(16.7) == [.v4(Sample.serverAddress)])
+        let payload = relay.handle(.fromClient(request(), source: .any(.v4), one), now: at(17)).forwarded.first?.payload
+        let message = payload.flatMap { try? DHCPv4Message(parsing: $0) }
+        #expect(message?.relayAgentInformation?.contains(.init(6, one.bytes)) == true)
     }
 
     @Test func requestsThatAreRememberedAreFew() {

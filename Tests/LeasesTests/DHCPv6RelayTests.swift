@@ -166,9 +166,6 @@ import Testing
         let released = relay.handle(.fromClient(release, source: .v6(peer), one), now: at(2))
         #expect(released.contains(.removeRoute(resource, one)) && released.forwarded.count == 1)
         _ = grant()
-        ask(&relay, two)
-        let moved = relay.handle(reply(granted, to: two), now: at(2))
-        #expect(moved.contains(.removeRoute(resource, one)) && moved.contains(.addRoute(resource, two)))
         #expect(relay.table.isConsistent)
     }
 
@@ -186,11 +183,33 @@ import Testing
         #expect(relay.handle(reply(message(.reply), to: one), now: at(4)).sent.count == 1)
         ask(&relay, one)
         _ = relay.handle(reply(granted, to: one), now: at(5))
-        #expect(relay.handle(reply(granted, to: two), now: at(6)).contains(.addRoute(resource, two)))
-        #expect(relay.handle(reply(granted, to: one), now: at(7)) == [.discarded(.unsolicited, one)])
+        _ = relay.handle(.fromClient(release, source: .v6(peer), one), now: at(6))
         let zero = message(.reply, [("2001:db8:0:100::/56", 0)])
         #expect(relay.handle(reply(zero, to: one), now: at(7)) == [.discarded(.unsolicited, one)])
-        #expect(relay.leases.map(\.client) == [two])
+    }
+
+    /// Who says what another says of itself is the other one to a server.
+    @Test func whatAClientHasIsNobodyElses() throws {
+        let granted = message(.reply, [("2001:db8:0:100::/56", 100)])
+        var relay = asked()
+        _ = relay.handle(reply(granted, to: one), now: at(1))
+        #expect(relay.handle(reply(granted, to: two), now: at(2)) == [.discarded(.taken, two)])
+        let release = message(.release, [("2001:db8:0:100::/56", 0)])
+        #expect(relay.handle(.fromClient(release, source: .v6(peer), two), now: at(2)) == [.discarded(.noLease, two)])
+        #expect(relay.leases.map(\.client) == [one])
+        ask(&relay, two)
+        #expect(relay.handle(reply(granted, to: two), now: at(102)).contains(.addRoute(resource, two)))
+        // A client says so again when the answer was lost.
+        for _ in 0..<2 {
+            #expect(relay.handle(.fromClient(release, source: .v6(peer), two), now: at(103)).forwarded.count == 1)
+        }
+    }
+
+    @Test func servers6AreToldTheSubscriber() throws {
+        var relay = Sample.relay6 { $0.tellsSubscriber = true }
+        let forwarded = relay.handle(.fromClient(message(.solicit), source: .v6(peer), one), now: at(1)).forwarded
+        let relayed = try DHCPv6RelayMessage(parsing: #require(forwarded.first).payload)
+        #expect(relayed.others == [DHCPv6Option(38, one.bytes)])
     }
 
     @Test func oneReplyCannotFillTheTable() {

@@ -13,6 +13,8 @@ struct Network {
         var delegation: DHCPv6Lease?
         /// Counts the link's lives: what was under way on an earlier one does not arrive.
         var link = 0
+        /// What the operator has taken back: until its client hears of it, it has what it may not use.
+        var revoked: Set<IPPrefix> = []
         var saved4: String?
         var saved6: String?
     }
@@ -43,6 +45,8 @@ struct Network {
     var duplication = 0
     var jitter = 0.0
     var serversAreUp = true
+    /// Of the servers' wall clock, in nanoseconds.
+    private var clockStep: Int64 = 0
     private(set) var problems: [String] = []
     private var random: SplitMix
 
@@ -60,6 +64,12 @@ struct Network {
 
     mutating func report(_ problem: String) {
         if problems.count < 5 { problems.append("at \(now.nanoseconds / 1_000_000) ms: \(problem)") }
+    }
+
+    private var wall: WallClock {
+        var clock = clock(now)
+        clock.unixNanoseconds += clockStep
+        return clock
     }
 
     // MARK: Time
@@ -137,7 +147,8 @@ struct Network {
             case .send(let request): send(i, toServer: true, .v4(request.message.serialized()))
             case .configure(let lease):
                 hosts[i].address = lease
-                if let lease { hosts[i].saved4 = lease.remembered.line(clock(now)) }
+                if let lease { hosts[i].revoked.remove(lease.remembered.resource) }
+                if let lease { hosts[i].saved4 = lease.remembered.line(wall) }
             case .event: break
             }
         }
@@ -150,7 +161,11 @@ struct Network {
             case .send(let request): send(i, toServer: true, .v6(request.serialized()))
             case .configure(let lease):
                 hosts[i].delegation = lease
-                if let lease { hosts[i].saved6 = lease.remembered.line(clock(now)) }
+                let identity = hosts[i].identity
+                for prefix in lease?.prefixes ?? [] where server6.lease(of: identity)?.resource == prefix.prefix {
+                    hosts[i].revoked.remove(prefix.prefix)
+                }
+                if let lease { hosts[i].saved6 = lease.remembered.line(wall) }
             case .event: break
             }
         }
@@ -166,7 +181,7 @@ struct Network {
                 send(host(client), toServer: false, .v4(answer.message.serialized(maximumLength: answer.maximumLength)))
             case .addRoute(let prefix, let client): addRoute(prefix, client)
             case .removeRoute(let prefix, let client): removeRoute(prefix, client)
-            case .event(let event): file4.append(event.line(clock(now)))
+            case .event(let event): file4.append(event.line(wall))
             case .discarded: break
             }
         }
@@ -178,7 +193,7 @@ struct Network {
             case .send(let answer, let client): send(host(client), toServer: false, .v6(answer.serialized()))
             case .addRoute(let prefix, let client): addRoute(prefix, client)
             case .removeRoute(let prefix, let client): removeRoute(prefix, client)
-            case .event(let event): file6.append(event.line(clock(now)))
+            case .event(let event): file6.append(event.line(wall))
             case .discarded: break
             }
         }
@@ -214,8 +229,8 @@ struct Network {
         hosts[i].v4 = Sample.client4(UInt8(i), seed: seed)
         hosts[i].v6 = Sample.client6(UInt8(i), seed: seed &+ 1, rapid: i % 2 == 1)
         let (line4, line6) = remembers ? (hosts[i].saved4, hosts[i].saved6) : (nil, nil)
-        give4(i, .start(remembered: line4.flatMap { RememberedLease(line: $0, clock(now)) }))
-        give6(i, .start(remembered: line6.flatMap { RememberedLease(line: $0, clock(now)) }))
+        give4(i, .start(remembered: line4.flatMap { RememberedLease(line: $0, wall) }))
+        give6(i, .start(remembered: line6.flatMap { RememberedLease(line: $0, wall) }))
     }
 
     mutating func stop(_ i: Int) {
@@ -225,18 +240,34 @@ struct Network {
 
     mutating func restartServers(compacts: Bool) {
         if compacts {
-            file4 = server4.lines(clock(now))
-            file6 = server6.lines(clock(now))
+            file4 = server4.lines(wall)
+            file6 = server6.lines(wall)
         }
         routes = [:]
         server4 = DHCPv4Server(server4.settings)
         server6 = DHCPv6Server(server6.settings)
-        let (effects4, rejected4) = server4.load(file4, clock(now))
-        let (effects6, rejected6) = server6.load(file6, clock(now))
+        let (effects4, rejected4) = server4.load(file4, wall)
+        let (effects6, rejected6) = server6.load(file6, wall)
         if rejected4 + rejected6 != [] { report("lines rejected: \(rejected4), \(rejected6)") }
         take4(effects4)
         take6(effects6)
         check()
+    }
+
+    /// A running program writes its files anew when the wall clock was set.
+    mutating func stepClock(by seconds: Int64) {
+        clockStep += seconds * 1_000_000_000
+        file4 = server4.lines(wall)
+        file6 = server6.lines(wall)
+    }
+
+    /// The operator takes back what the client has.
+    mutating func withdraw(_ i: Int) {
+        let identity = hosts[i].identity
+        let leases = [server4.lease(of: identity), server6.lease(of: identity)].compactMap { $0?.resource }
+        hosts[i].revoked.formUnion(leases)
+        take4(server4.handle(.withdraw(identity), now: now))
+        take6(server6.handle(.withdraw(identity), now: now))
     }
 
     // MARK: What must hold
@@ -244,11 +275,11 @@ struct Network {
     mutating func check() {
         var seen: Set<IPPrefix> = []
         for host in hosts {
-            if let lease = host.address {
+            if let lease = host.address, !host.revoked.contains(lease.remembered.resource) {
                 check(host.identity, lease.remembered, server4.lease(of: host.identity))
                 if !seen.insert(lease.remembered.resource).inserted { report("\(lease.address) is given to two") }
             }
-            for prefix in host.delegation?.prefixes ?? [] {
+            for prefix in host.delegation?.prefixes ?? [] where !host.revoked.contains(prefix.prefix) {
                 let had = RememberedLease(resource: prefix.prefix, expiry: prefix.validUntil)
                 check(host.identity, had, server6.lease(of: host.identity))
                 if !seen.insert(prefix.prefix).inserted { report("\(prefix.prefix) is given to two") }

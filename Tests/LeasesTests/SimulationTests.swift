@@ -1,10 +1,6 @@
 import Addresses
 import Testing
 
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 @testable import Leases
 
 /// A network that does its worst, and then none of it. `SPILLWAY_SEEDS=10000 swift test --filter
@@ -83,14 +79,10 @@ struct Simulation {
 }
 
 @Suite struct SimulationTests {
-    private static var seeds: UInt64 {
-        guard let text = getenv("SPILLWAY_SEEDS") else { return 1000 }
-        return UInt64(String(cString: text)) ?? 1000
-    }
-
     @Test func bothEndsAgreeWhateverHappened() {
         var failed = 0
-        for seed in 1...Self.seeds {
+        let seeds = seeds("SPILLWAY_SEEDS", 1000)
+        for seed in seeds {
             var simulation = Simulation(seed: seed)
             let problems = simulation.run()
             if !problems.isEmpty {
@@ -98,6 +90,39 @@ struct Simulation {
                 if failed <= 5 { Issue.record("seed \(seed): \(problems.joined(separator: "; "))") }
             }
         }
-        #expect(failed == 0, "of \(Self.seeds) seeds")
+        #expect(failed == 0, "of \(seeds.count) seeds")
+    }
+
+    /// Thirty days with leases of one: outages that end in a renewal, a rebinding or an expiry, restarts, clocks that
+    /// are set, more gateways than there is room for. `SPILLWAY_MONTHS=1000` runs more of them.
+    @Test func aMonth() {
+        for seed in seeds("SPILLWAY_MONTHS", 3) {
+            var random = SplitMix(state: seed)
+            let (leases4, leases6) = leases(5)
+            var network = Network(seed: seed, hosts: 6, leases4: leases4, leases6: leases6, leaseTime: 86_400)
+            (network.loss, network.duplication, network.jitter) = (10, 10, 3)
+            for i in network.hosts.indices { network.start(i) }
+            for _ in 0..<120 {
+                network.run(for: 6 * 3600)
+                let i = Int.random(in: network.hosts.indices, using: &random)
+                switch Int.random(in: 0..<12, using: &random) {
+                case 0: network.serversAreUp = false
+                case 1, 2: network.serversAreUp = true
+                case 3, 4: network.restartServers(compacts: Bool.random(using: &random))
+                case 5: network.stepClock(by: .random(in: -40_000_000...40_000_000, using: &random))
+                case 6: network.withdraw(i)
+                case 7: network.stop(i)
+                case 8: network.start(i)
+                case 9: network.restart(i, seed: random.next(), remembers: Bool.random(using: &random))
+                default: break
+                }
+            }
+            (network.loss, network.duplication, network.jitter) = (0, 0, 0)
+            network.serversAreUp = true
+            for i in network.hosts.indices where network.hosts[i].v4.state == .stopped { network.start(i) }
+            network.run(for: 4 * 86_400)
+            #expect(network.hosts.count { $0.address != nil } == 5 && network.hosts.count { $0.delegation != nil } == 5)
+            #expect(network.problems == [], "seed \(seed)")
+        }
     }
 }

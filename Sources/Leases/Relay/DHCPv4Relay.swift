@@ -6,7 +6,6 @@ public struct DHCPv4Relay: RelayAgent {
     public struct Settings: Hashable, Sendable {
         /// The relay's address (giaddr), where servers send their answers.
         public var address: IPv4Address
-        /// Each message of a client goes to all of them.
         public var servers: [IPv4Address]
         /// An address of the network that clients get addresses from, where ``address`` is not of it: the Link
         /// Selection of RFC 3527.
@@ -16,6 +15,9 @@ public struct DHCPv4Relay: RelayAgent {
         public var overridesServerIdentifier = true
         /// A message that was relayed more often than this before is dropped, at most 16: RFC 1542 §4.1.1.
         public var maximumHops: UInt8 = 4
+        public var serverUse = RelayServerUse.all
+        /// Whether servers are told the client's name as a Subscriber-ID, too (RFC 3993, RFC 4580).
+        public var tellsSubscriber = false
         /// How many leases are remembered, over all and for one client.
         public var capacity = 131_072
         public var leasesPerClient = 8
@@ -26,24 +28,28 @@ public struct DHCPv4Relay: RelayAgent {
         }
     }
 
-    /// Sub-options of option 82: RFC 3046 §3.1, RFC 3527 §3, RFC 5107 §4.
+    /// Sub-options of option 82: RFC 3046 §3.1, RFC 3527 §3, RFC 3993 §2, RFC 5107 §4.
     enum Suboption {
         static let circuitID: UInt8 = 1
         static let linkSelection: UInt8 = 5
+        static let subscriberID: UInt8 = 6
         static let serverIdentifierOverride: UInt8 = 11
     }
 
     public let settings: Settings
     package var table: RelayTable
+    private var servers: RelayServers<IPv4Address>
 
     public init(_ settings: Settings) {
         self.settings = settings
+        servers = RelayServers(settings.servers, settings.serverUse)
         table = RelayTable(capacity: settings.capacity, leasesPerClient: settings.leasesPerClient)
     }
 
     /// Why the message does not go on; nil when it does.
     package mutating func request(
-        _ bytes: [UInt8], from source: IPAddress, _ client: ClientIdentity, _ effects: inout [RelayEffect]
+        _ bytes: [UInt8], from source: IPAddress, _ client: ClientIdentity, _ now: LeaseTime,
+        _ effects: inout [RelayEffect]
     ) -> DiscardReason? {
         guard var message = try? DHCPv4Message(parsing: bytes) else { return .malformed }
         guard message.operation == .request else { return .unexpectedType }
@@ -53,37 +59,45 @@ public struct DHCPv4Relay: RelayAgent {
             return .relayed
         }
         switch message.messageType {
-        case .release: giveUp(message.clientAddress, .released, client, &effects)
-        case .decline: giveUp(message.requestedAddress, .declined, client, &effects)
-        default: table.noteRequest(message.transactionID, of: client)
+        case .release:
+            guard giveUp(message.clientAddress, .released, client, &effects) else { return .noLease }
+        case .decline:
+            guard giveUp(message.requestedAddress, .declined, client, &effects) else { return .noLease }
+        default:
+            let renewed = message.clientAddress == .any ? message.requestedAddress : message.clientAddress
+            table.noteRequest(message.transactionID, for: renewed.map { IPPrefix(host: .v4($0)) }, of: client)
         }
         message.hops += 1
         message.relayAddress = settings.address
         var information = [RelayAgentSuboption(Suboption.circuitID, client.bytes)]
         if let link = settings.link { information.append(.init(Suboption.linkSelection, link.bytes)) }
+        if settings.tellsSubscriber { information.append(.init(Suboption.subscriberID, client.bytes)) }
         if settings.overridesServerIdentifier {
             information.append(.init(Suboption.serverIdentifierOverride, settings.address.bytes))
         }
         message.relayAgentInformation = information
         let payload = message.serialized(maximumLength: .max)
-        for server in settings.servers {
+        for server in servers.next(now) {
             effects.append(.forward(RelayedDatagram(payload: payload, destination: .v4(server), port: 67)))
         }
         return nil
     }
 
+    /// False when the address is somebody else's: the server might know it by a name that is another's.
     private mutating func giveUp(
         _ address: IPv4Address?, _ reason: LeaseEndReason, _ client: ClientIdentity, _ effects: inout [RelayEffect]
-    ) {
+    ) -> Bool {
         table.cancelRequests(of: client)
-        guard let address, table.isOwner(client, of: IPPrefix(host: .v4(address))) else { return }
-        table.end(IPPrefix(host: .v4(address)), reason, &effects)
+        guard let resource = address.map({ IPPrefix(host: .v4($0)) }) else { return true }
+        if table.isTaken(resource, from: client) { return false }
+        table.end(resource, reason, &effects)
+        return true
     }
 
     package mutating func answer(
         _ bytes: [UInt8], from source: IPAddress, _ now: LeaseTime, _ effects: inout [RelayEffect]
     ) {
-        guard settings.servers.contains(where: { .v4($0) == source }) else {
+        guard case .v4(let server) = source, settings.servers.contains(server) else {
             return effects.append(.discarded(.otherServer, nil))
         }
         guard var message = try? DHCPv4Message(parsing: bytes) else {
@@ -96,6 +110,7 @@ public struct DHCPv4Relay: RelayAgent {
         guard message.operation == .reply, message.relayAddress == settings.address else {
             return effects.append(.discarded(.unexpectedType, client))
         }
+        servers.answered(server)
         if message.messageType == .ack, let seconds = message.leaseTime, seconds > 0, message.yourAddress != .any {
             guard DHCPv4Lease.isUsable(message.yourAddress) else {
                 return effects.append(.discarded(.unusable, client))
@@ -104,11 +119,13 @@ public struct DHCPv4Relay: RelayAgent {
                 return effects.append(.discarded(.unsolicited, client))
             }
             let resource = IPPrefix(host: .v4(message.yourAddress))
+            guard !table.isTaken(resource, from: client) else { return effects.append(.discarded(.taken, client)) }
             guard table.grant([resource: now.adding(seconds: seconds)], to: client, &effects) else {
                 // The client must not use what there is no route to.
                 return effects.append(.discarded(.exhausted, client))
             }
         }
+        if message.messageType == .nak { table.refuse(message.transactionID, to: client, &effects) }
         message.relayAgentInformation = nil
         // RFC 2131 §4.1 and RFC 1542 §4.1.2. A renewal has its address in both fields.
         let isBroadcast = message.flags & DHCPv4Message.broadcastFlag != 0 || message.messageType == .nak

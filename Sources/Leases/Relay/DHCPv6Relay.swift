@@ -8,9 +8,11 @@ public struct DHCPv6Relay: RelayAgent {
     public struct Settings: Hashable, Sendable {
         /// The link-address: a global or unique local address that tells servers what clients are to be given.
         public var link: IPv6Address
-        /// Each message of a client goes to all of them. Where one is a multicast address, answers are taken from
-        /// anybody.
+        /// Where one is a multicast address, answers are taken from anybody.
         public var servers: [IPv6Address]
+        public var serverUse = RelayServerUse.all
+        /// Whether servers are told the client's name as a Subscriber-ID, too (RFC 3993, RFC 4580).
+        public var tellsSubscriber = false
         /// How many leases are remembered, over all and for one client.
         public var capacity = 131_072
         public var leasesPerClient = 8
@@ -23,20 +25,25 @@ public struct DHCPv6Relay: RelayAgent {
 
     /// ff05::1:3, All_DHCP_Servers.
     public static let allServers = IPv6Address(high: 0xFF05_0000_0000_0000, low: 0x0001_0003)
+    /// RFC 4580 §2.
+    static let subscriberID: UInt16 = 38
     /// A larger message would not fit into a datagram with what is added.
     private static let greatestLength = 65_000
 
     public let settings: Settings
     package var table: RelayTable
+    private var servers: RelayServers<IPv6Address>
 
     public init(_ settings: Settings) {
         self.settings = settings
+        servers = RelayServers(settings.servers, settings.serverUse)
         table = RelayTable(capacity: settings.capacity, leasesPerClient: settings.leasesPerClient)
     }
 
     /// Why the message does not go on; nil when it does. Types that are not known go on: RFC 8415 §19.
     package mutating func request(
-        _ bytes: [UInt8], from source: IPAddress, _ client: ClientIdentity, _ effects: inout [RelayEffect]
+        _ bytes: [UInt8], from source: IPAddress, _ client: ClientIdentity, _ now: LeaseTime,
+        _ effects: inout [RelayEffect]
     ) -> DiscardReason? {
         guard (4...Self.greatestLength).contains(bytes.count), case .v6(let source) = source else {
             return .malformed
@@ -47,6 +54,7 @@ public struct DHCPv6Relay: RelayAgent {
         }
         var relayed = DHCPv6RelayMessage(.relayForward, link: settings.link, peer: source, message: bytes)
         relayed.interfaceID = client.bytes
+        if settings.tellsSubscriber { relayed.others.append(DHCPv6Option(Self.subscriberID, client.bytes)) }
         switch DHCPv6RelayMessage.MessageType(rawValue: bytes[0]) {
         case .relayReply: return .unexpectedType
         case .relayForward:
@@ -56,26 +64,32 @@ public struct DHCPv6Relay: RelayAgent {
             if !source.isLinkLocal { relayed.link = .any }
         case nil: break
         }
-        note(bytes, client, &effects)
+        guard note(bytes, client, &effects) else { return .noLease }
         let payload = relayed.serialized()
-        for server in settings.servers {
+        for server in servers.next(now) {
             effects.append(.forward(RelayedDatagram(payload: payload, destination: .v6(server), port: 547)))
         }
         return nil
     }
 
-    /// A client uses what it releases no longer, whatever the server says (RFC 8415 §18.2.7).
-    private mutating func note(_ bytes: [UInt8], _ client: ClientIdentity, _ effects: inout [RelayEffect]) {
-        guard let inner = try? DHCPv6RelayMessage.innermost(bytes), let message = try? DHCPv6Message(parsing: inner)
-        else { return }
-        guard message.type == .release || message.type == .decline else {
-            return table.noteRequest(message.transactionID, of: client)
+    /// A client uses what it releases no longer, whatever the server says (RFC 8415 §18.2.7). False when it releases
+    /// what is not its own: the server might know it by a name that is another's.
+    private mutating func note(_ bytes: [UInt8], _ client: ClientIdentity, _ effects: inout [RelayEffect]) -> Bool {
+        let inner = try? DHCPv6RelayMessage.innermost(bytes)
+        let gives = [DHCPv6Message.MessageType.release, .decline].contains { $0.rawValue == inner?.first }
+        guard let inner, let message = try? DHCPv6Message(parsing: inner),
+            let named = try? message.leasedResources()
+        else { return !gives }
+        guard gives else {
+            table.noteRequest(message.transactionID, of: client)
+            return true
         }
         table.cancelRequests(of: client)
-        guard let named = try? message.leasedResources() else { return }
+        if named.contains(where: { table.isTaken($0.resource, from: client) }) { return false }
         for (resource, _) in named where table.isOwner(client, of: resource) {
             table.end(resource, message.type == .release ? .released : .declined, &effects)
         }
+        return true
     }
 
     package mutating func answer(
@@ -93,6 +107,7 @@ public struct DHCPv6Relay: RelayAgent {
         guard relayed.type == .relayReply, type != DHCPv6RelayMessage.MessageType.relayForward.rawValue else {
             return effects.append(.discarded(.unexpectedType, client))
         }
+        if case .v6(let server) = source { servers.answered(server) }
         if inner.first == DHCPv6Message.MessageType.reply.rawValue {
             guard let message = try? DHCPv6Message(parsing: inner), let named = try? message.leasedResources() else {
                 return effects.append(.discarded(.malformed, client))
@@ -107,6 +122,9 @@ public struct DHCPv6Relay: RelayAgent {
                 } else if table.isOwner(client, of: resource) {
                     table.end(resource, .withdrawn, &effects)
                 }
+            }
+            guard !grants.keys.contains(where: { table.isTaken($0, from: client) }) else {
+                return effects.append(.discarded(.taken, client))
             }
             guard table.grant(grants, to: client, &effects) else {
                 // The client must not use what there is no route to.

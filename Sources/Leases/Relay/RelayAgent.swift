@@ -19,7 +19,8 @@ package protocol RelayAgent: Sendable {
 
     /// Why the message does not go on; nil when it does.
     mutating func request(
-        _ bytes: [UInt8], from source: IPAddress, _ client: ClientIdentity, _ effects: inout [RelayEffect]
+        _ bytes: [UInt8], from source: IPAddress, _ client: ClientIdentity, _ now: LeaseTime,
+        _ effects: inout [RelayEffect]
     ) -> DiscardReason?
 
     mutating func answer(
@@ -32,6 +33,9 @@ extension RelayAgent {
 
     /// In no order.
     package var leases: [Lease] { Array(table.leases.values) }
+
+    /// What the client has been granted.
+    package func resources(of client: ClientIdentity) -> [IPPrefix] { table.resources(of: client) }
 
     /// The lines of a lease file that ``load(_:_:)`` takes.
     package func lines(_ clock: WallClock) -> [String] { table.lines(clock) }
@@ -48,7 +52,7 @@ extension RelayAgent {
         table.runTimers(now, &effects)
         switch input {
         case .fromClient(let bytes, let source, let client):
-            if let reason = request(bytes, from: source, client, &effects) {
+            if let reason = request(bytes, from: source, client, now, &effects) {
                 effects.append(.discarded(reason, client))
             }
         case .fromServer(let bytes, let source): answer(bytes, from: source, now, &effects)

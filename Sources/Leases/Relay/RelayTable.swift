@@ -2,15 +2,22 @@ import Addresses
 import ProtocolSupport
 
 /// What servers have granted through a relay, as their answers tell: each address or prefix with its client, until its
-/// valid lifetime ends (RFC 8987 §4.1). The servers are always right: what they give to another client moves there.
+/// valid lifetime ends (RFC 8987 §4.1). Servers know clients by what these say of themselves, so one that speaks in
+/// another's name is granted what the other has: until that one's lease has ended here it does not move.
 package struct RelayTable: Sendable {
     private(set) var leases: [IPPrefix: Lease] = [:]
-    private var resources: [ClientIdentity: Set<IPPrefix>] = [:]
+    private var owned: [ClientIdentity: Set<IPPrefix>] = [:]
     private var deadlines = DeadlineQueue<LeaseTime, IPPrefix>()
-    /// The transactions of each client's latest requests, newest last.
-    private var requests: [ClientIdentity: [UInt32]] = [:]
+    /// Each client's latest requests, newest last.
+    private var requests: [ClientIdentity: [Request]] = [:]
     private let capacity: Int
     private let leasesPerClient: Int
+
+    private struct Request: Sendable {
+        let transaction: UInt32
+        /// What the client asks to keep or to have.
+        let resource: IPPrefix?
+    }
 
     init(capacity: Int, leasesPerClient: Int) {
         self.capacity = max(1, capacity)
@@ -20,39 +27,57 @@ package struct RelayTable: Sendable {
     var deadline: LeaseTime? { deadlines.first }
 
     var isConsistent: Bool {
-        leases.count <= capacity && resources.values.allSatisfy { (1...leasesPerClient).contains($0.count) }
-            && resources.values.reduce(0) { $0 + $1.count } == leases.count
-            && leases.allSatisfy { $0 == $1.resource && resources[$1.client]?.contains($0) == true }
+        leases.count <= capacity && owned.values.allSatisfy { (1...leasesPerClient).contains($0.count) }
+            && owned.values.reduce(0) { $0 + $1.count } == leases.count
+            && leases.allSatisfy { $0 == $1.resource && owned[$1.client]?.contains($0) == true }
             && deadlines.count == leases.values.count { $0.expiry != .never }
             && requests.count <= capacity
-            && requests.values.allSatisfy { (1...leasesPerClient).contains($0.count) && Set($0).count == $0.count }
+            && requests.values.allSatisfy {
+                (1...leasesPerClient).contains($0.count) && Set($0.map(\.transaction)).count == $0.count
+            }
     }
+
+    func resources(of client: ClientIdentity) -> [IPPrefix] { (owned[client] ?? []).sorted() }
 
     func isOwner(_ client: ClientIdentity, of resource: IPPrefix) -> Bool { leases[resource]?.client == client }
 
     /// The client asks for something. Only an answer to one of its latest requests is a grant: a duplicate that comes
     /// late would give back what the client released, or what somebody else has by now.
-    mutating func noteRequest(_ transaction: UInt32, of client: ClientIdentity) {
+    mutating func noteRequest(_ transaction: UInt32, for resource: IPPrefix? = nil, of client: ClientIdentity) {
         // Clients ask again, so that forgetting all of them costs each one message.
         if requests[client] == nil, requests.count >= capacity { requests.removeAll() }
         var own = requests[client] ?? []
-        own.removeAll { $0 == transaction }
-        requests[client] = own.suffix(leasesPerClient - 1) + [transaction]
+        own.removeAll { $0.transaction == transaction }
+        requests[client] = own.suffix(leasesPerClient - 1) + [Request(transaction: transaction, resource: resource)]
     }
 
     /// The client has given something up, and answers that are under way are out of date.
     mutating func cancelRequests(of client: ClientIdentity) { requests[client] = nil }
 
     func isAnswer(_ transaction: UInt32, to client: ClientIdentity) -> Bool {
-        requests[client]?.contains(transaction) ?? false
+        requests[client]?.contains { $0.transaction == transaction } ?? false
     }
 
-    /// False, and nothing has changed, when there is no room. A client that has too many loses what ends first.
+    /// The server has refused what was asked for.
+    mutating func refuse(_ transaction: UInt32, to client: ClientIdentity, _ effects: inout [RelayEffect]) {
+        let request = requests[client]?.first { $0.transaction == transaction }
+        if let resource = request?.resource, isOwner(client, of: resource) { end(resource, .withdrawn, &effects) }
+    }
+
+    /// Whether somebody else has it.
+    func isTaken(_ resource: IPPrefix, from client: ClientIdentity) -> Bool {
+        leases[resource].map { $0.client != client } ?? false
+    }
+
+    /// False, and nothing has changed, when there is no room or somebody else has it. A client that has too many loses
+    /// what ends first.
     mutating func grant(
         _ grants: [IPPrefix: LeaseTime], to client: ClientIdentity, _ effects: inout [RelayEffect]
     ) -> Bool {
         let known = grants.keys.count { leases[$0] != nil }
-        guard grants.count <= leasesPerClient, leases.count - known + grants.count <= capacity else { return false }
+        guard grants.count <= leasesPerClient, leases.count - known + grants.count <= capacity,
+            !grants.keys.contains(where: { isTaken($0, from: client) })
+        else { return false }
         for (resource, expiry) in grants.sorted(by: { $0.key < $1.key }) {
             let lease = Lease(client: client, group: "", resource: resource, expiry: expiry)
             if isOwner(client, of: resource) {
@@ -60,11 +85,7 @@ package struct RelayTable: Sendable {
                 effects.append(.event(.renewed(lease)))
                 continue
             }
-            if let former = leases[resource]?.client {
-                cancelRequests(of: former)
-                end(resource, .withdrawn, &effects)
-            }
-            if let own = resources[client], own.count >= leasesPerClient,
+            if let own = owned[client], own.count >= leasesPerClient,
                 let first = own.subtracting(grants.keys).compactMap({ leases[$0] })
                     .min(by: { ($0.expiry, $0.resource) < ($1.expiry, $1.resource) })
             {
@@ -85,7 +106,7 @@ package struct RelayTable: Sendable {
 
     mutating func endAll(of client: ClientIdentity, _ reason: LeaseEndReason, _ effects: inout [RelayEffect]) {
         cancelRequests(of: client)
-        for resource in (resources[client] ?? []).sorted() { end(resource, reason, &effects) }
+        for resource in resources(of: client) { end(resource, reason, &effects) }
     }
 
     mutating func runTimers(_ now: LeaseTime, _ effects: inout [RelayEffect]) {
@@ -119,7 +140,7 @@ package struct RelayTable: Sendable {
 
     private mutating func insert(_ lease: Lease) {
         leases[lease.resource] = lease
-        resources[lease.client, default: []].insert(lease.resource)
+        owned[lease.client, default: []].insert(lease.resource)
         if lease.expiry == .never {
             deadlines.remove(lease.resource)
         } else {
@@ -130,8 +151,8 @@ package struct RelayTable: Sendable {
     private mutating func remove(_ resource: IPPrefix) -> Lease? {
         guard let lease = leases.removeValue(forKey: resource) else { return nil }
         deadlines.remove(resource)
-        resources[lease.client]?.remove(resource)
-        if resources[lease.client]?.isEmpty == true { resources[lease.client] = nil }
+        owned[lease.client]?.remove(resource)
+        if owned[lease.client]?.isEmpty == true { owned[lease.client] = nil }
         return lease
     }
 }

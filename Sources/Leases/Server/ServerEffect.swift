@@ -29,6 +29,8 @@ public enum DiscardReason: String, Hashable, Sendable, CaseIterable {
     case exhausted
     /// It is about a lease that the client does not have.
     case noLease = "no_lease"
+    /// A relay: it is about what another client has.
+    case taken
     /// A relay cannot read it.
     case malformed
     /// It was relayed too often.
