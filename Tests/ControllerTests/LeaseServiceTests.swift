@@ -30,6 +30,32 @@ import Testing
         return message.serialized()
     }
 
+    @Test func aRelayTakesTheServersPlace() throws {
+        let settings = settings { settings in
+            settings.pools = []
+            settings.relay.servers4 = [IPv4Address(203, 0, 113, 2)]
+            settings.relay.servers6 = [IPv6Address("2001:db8:5::2")!]
+            settings.relay.address6 = IPv6Address("2001:db8:f::1")!
+            settings.relay.serverUse = .failover
+            settings.relay.tellsSubscriber = true
+        }
+        let machine = try #require(settings.relay4)
+        #expect(machine.settings.address == IPv4Address(192, 0, 2, 1) && machine.settings.serverUse == .failover)
+        #expect(machine.settings.tellsSubscriber && machine.settings.overridesServerIdentifier)
+        #expect(settings.relay6?.settings.link == settings.relay.address6)
+        var relay = RelayAuthority(machine)
+        #expect(relay.takesFromServers)
+        let effects = relay.handle(
+            .fromClient(discover(), source: .any(.v4), Self.client), of: Self.bond, now: Self.now)
+        guard case .forward(let datagram)? = effects.first, effects.count == 1 else {
+            Issue.record("\(effects)")
+            return
+        }
+        #expect(datagram.destination == .v4(IPv4Address(203, 0, 113, 2)) && datagram.port == 67)
+        #expect(relay.load(["lease gateway-1 - 100.64.0.2/32 never"], WallClock(now: Self.now, unixNanoseconds: 0)) == [])
+        #expect(relay.resources(of: Self.client) == [IPPrefix("100.64.0.2/32")!])
+    }
+
     @Test func theServerAnswersTheBondAndTellsItsMTU() throws {
         let settings = settings()
         var authority = DHCPv4Authority(settings.dhcp, try #require(LeaseService.tables(settings).v4))

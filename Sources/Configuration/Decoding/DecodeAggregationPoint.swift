@@ -32,6 +32,7 @@ struct AggregationPointDecoder {
         result.filterLists = filterLists.lists
         let pools = PoolDecoder(table)
         result.pools = pools.pools
+        result.relay = table.leaseRelay(addresses: addresses, pools: pools.pools)
         let subscribers = SubscriberDecoder(table, filterLists: filterLists, pools: pools)
         (result.defaults, result.defaultFilterList) = (subscribers.defaults, subscribers.defaultFilterList)
         result.unlisted = subscribers.unlisted

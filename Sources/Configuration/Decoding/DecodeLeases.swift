@@ -45,6 +45,66 @@ extension TableReader {
         } ?? result
     }
 
+    /// `[relay]` of an aggregation point.
+    func leaseRelay(addresses: [IPAddress], pools: [PoolConfiguration]) -> LeaseRelayConfiguration {
+        section("relay") { table in
+            var result = LeaseRelayConfiguration()
+            func unicast<Address: LosslessStringConvertible>(
+                _ key: String, _ type: Address.Type, _ expected: String, _ wrapped: (Address) -> IPAddress
+            ) -> Address? {
+                guard let address = table.value(key, type, expected: expected) else { return nil }
+                if wrapped(address).isUnicast, !wrapped(address).isLinkLocal { return address }
+                table.report(key, "\(wrapped(address)) is no address that a server can answer to")
+                return nil
+            }
+            result.servers4 = table.servers("dhcp4", IPv4Address.self, "an IPv4 address", IPAddress.v4)
+            result.servers6 = table.servers("dhcp6", IPv6Address.self, "an IPv6 address", IPAddress.v6)
+            if let use = table.choice("servers", LeaseRelayConfiguration.ServerUse.self) { result.serverUse = use }
+            result.address = unicast("address", IPv4Address.self, "an IPv4 address", IPAddress.v4)
+            result.address6 = unicast("address6", IPv6Address.self, "an IPv6 address", IPAddress.v6)
+            result.link = unicast("link", IPv4Address.self, "an IPv4 address", IPAddress.v4)
+            result.link6 = unicast("link6", IPv6Address.self, "an IPv6 address", IPAddress.v6)
+            if let overrides = table.boolean("override") { result.overridesServerIdentifier = overrides }
+            if let tells = table.boolean("subscriber_id") { result.tellsSubscriber = tells }
+            if table.entries["address6"] == nil {
+                for case .v6(let address) in addresses { result.address6 = address }
+            }
+            if !result.servers6.isEmpty, result.address6 == nil, table.entries["address6"] == nil {
+                table.report("dhcp6", "needs address6: this aggregation point has no IPv6 address of its own")
+            }
+            for pool in pools {
+                let either = "either it or other servers lease them"
+                if !result.servers4.isEmpty, !pool.addresses.isEmpty {
+                    table.report("dhcp4", "the pool \"\(pool.name)\" has addresses: \(either)")
+                }
+                if !result.servers6.isEmpty, !pool.prefixes.isEmpty {
+                    table.report("dhcp6", "the pool \"\(pool.name)\" has prefixes: \(either)")
+                }
+            }
+            return result
+        } ?? LeaseRelayConfiguration()
+    }
+
+    private func servers<Address: LosslessStringConvertible & Hashable>(
+        _ key: String, _ type: Address.Type, _ expected: String, _ wrapped: (Address) -> IPAddress
+    ) -> [Address] {
+        let found = list(key, type, expected: expected)
+        var result: [Address] = []
+        for (address, location) in found {
+            if !wrapped(address).isUnicast || wrapped(address).isLinkLocal {
+                problems.add(location, "\(name(key)): \(wrapped(address)) is no address of a server")
+            } else if result.contains(address) {
+                problems.add(location, "\(name(key)): \(wrapped(address)) is there twice")
+            } else {
+                result.append(address)
+            }
+        }
+        if found.count > LeaseRelayConfiguration.serverLimit {
+            report(key, "\(found.count) servers is out of range: at most \(LeaseRelayConfiguration.serverLimit)")
+        }
+        return result
+    }
+
     private func nameServers() -> [IPAddress] {
         let found = list("dns", IPAddress.self, expected: "an IP address")
         for (address, location) in found where !address.isUnicast || address.isLinkLocal {

@@ -26,6 +26,8 @@ public struct AggregationPointConfiguration: Hashable, Sendable {
     public var subscribers: [SubscriberConfiguration] = []
     /// `[dhcp]`
     public var dhcp = LeaseServerConfiguration()
+    /// `[relay]`
+    public var relay = LeaseRelayConfiguration()
     /// `[[pool]]`: each name is unique, and no two overlap.
     public var pools: [PoolConfiguration] = []
     /// What `[defaults]` makes of a subscriber that says nothing, for those whom only RADIUS knows.

@@ -39,6 +39,35 @@ public struct PoolConfiguration: Hashable, Sendable {
     public init(name: String) { self.name = name }
 }
 
+/// An operator's servers that gateways' DHCP messages go to (`[relay]`).
+public struct LeaseRelayConfiguration: Hashable, Sendable {
+    public enum ServerUse: String, Hashable, Sendable, CaseIterable {
+        case all, failover
+    }
+
+    /// `dhcp4`, `dhcp6`: at most ``serverLimit`` each. A family without servers is served from the pools.
+    public var servers4: [IPv4Address] = []
+    public var servers6: [IPv6Address] = []
+    public static let serverLimit = 8
+    /// `servers`: whether each message goes to all of them, or to one until it is silent. Default: all.
+    public var serverUse = ServerUse.all
+    /// `address`: where DHCPv4 servers send answers (giaddr), put on this host where it is not there yet. Default: the
+    /// `server` of `[dhcp]`.
+    public var address: IPv4Address?
+    /// `address6`: an address of this host where DHCPv6 servers send answers. Default: the IPv6 address of `address`.
+    public var address6: IPv6Address?
+    /// `link`: an address of the network that gateways get addresses from (RFC 3527). Default: not said.
+    public var link: IPv4Address?
+    /// `link6`: the link-address that tells DHCPv6 servers what to give. Default: ``address6``.
+    public var link6: IPv6Address?
+    /// `override`: has gateways renew through the relay (RFC 5107). Default: true.
+    public var overridesServerIdentifier = true
+    /// `subscriber_id`: servers are told the name of the subscriber in this option, too. Default: false.
+    public var tellsSubscriber = false
+
+    public init() {}
+}
+
 /// Where leases are kept over a restart (`[state]`).
 public struct StateConfiguration: Hashable, Sendable {
     /// `directory`: absolute path; it is made when it is not there. Default: "/var/lib/spillway".

@@ -23,6 +23,8 @@ final class LeaseChannel {
     private var appendedLines = 0
     /// With so many lines more the file is written anew.
     private var appendLimit = 1000
+    /// Of the wall clock when the file was last written as a whole.
+    private var writtenOffset = WallClock.read().offset
     private var fileErrors: UInt64 = 0
     private var received: UInt64 = 0
     private var sent: UInt64 = 0
@@ -176,7 +178,9 @@ final class LeaseChannel {
         let clock = WallClock.read()
         appendedLines += events.count
         do throws(SystemError) {
-            if appendedLines > appendLimit { return try rewrite() }
+            // Lines that were written before the wall clock was set say a time that is wrong now.
+            let isSet = (clock.offset &- writtenOffset).magnitude > 1_000_000_000
+            if isSet || appendedLines > appendLimit { return try rewrite() }
             try file.append(events.map { $0.line(clock) + "\n" }.joined())
         } catch {
             failed(error)
@@ -184,10 +188,12 @@ final class LeaseChannel {
     }
 
     private func rewrite() throws(SystemError) {
-        let lines = authority.lines(.read())
+        let clock = WallClock.read()
+        let lines = authority.lines(clock)
         try file.replace(lines.map { $0 + "\n" }.joined())
         appendedLines = 0
         appendLimit = 1000 + 2 * lines.count
+        writtenOffset = clock.offset
     }
 
     /// Leases are given all the same; after a restart they would not be known.

@@ -13,6 +13,9 @@ extension LeaseTime {
 }
 
 extension WallClock {
+    /// Nanoseconds from the other clock's origin to 1970: it changes when somebody sets the clock.
+    var offset: Int64 { unixNanoseconds &- now.nanoseconds }
+
     static func read() -> WallClock {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)

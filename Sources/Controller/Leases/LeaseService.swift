@@ -20,10 +20,10 @@ final class LeaseService {
         self.loop = loop
         guard settings.dhcp.isEnabled else { return }
         for (family, authority) in Self.authorities(settings) {
+            let name = authority.takesFromServers ? "relay" : "leases"
             let channel = try LeaseChannel(
-                family, authority, address: family == .v4 ? .v4(settings.dhcp.server) : nil,
-                file: StateFile(
-                    directory: settings.state.directory, name: family == .v4 ? "leases4" : "leases6"),
+                family, authority, address: family == .v4 ? .v4(server) : settings.relay.address6.map(IPAddress.v6),
+                file: StateFile(directory: settings.state.directory, name: name + (family == .v4 ? "4" : "6")),
                 changed: changed)
             try loop.watch(channel.descriptor) { channel.receive() }
             channels[family] = channel
@@ -32,12 +32,17 @@ final class LeaseService {
 
     var serves: Set<IPFamily> { Set(channels.keys) }
 
-    /// The servers that have something to lease.
+    /// By which gateways know whoever answers them.
+    private var server: IPv4Address { settings.relayAddress ?? settings.dhcp.server }
+
+    /// Relays where there are servers to go to, and the servers that have something to lease.
     private static func authorities(_ settings: AggregationPointConfiguration) -> [IPFamily: any LeaseAuthority] {
         var result: [IPFamily: any LeaseAuthority] = [:]
         let leases = tables(settings)
         if let table = leases.v4 { result[.v4] = DHCPv4Authority(settings.dhcp, table) }
         if let table = leases.v6 { result[.v6] = DHCPv6Authority(settings.dhcp, table) }
+        if let relay = settings.relay4 { result[.v4] = RelayAuthority(relay) }
+        if let relay = settings.relay6 { result[.v6] = RelayAuthority(relay) }
         return result
     }
 
@@ -47,7 +52,7 @@ final class LeaseService {
         let number = RouteProtocol(rawValue: kernel.routeProtocol)
         var objects: [KernelObject] = settings.pools.flatMap { $0.addresses + $0.prefixes }
             .map { .route(.unreachable($0, protocol: number)) }
-        let server = IPAddress.v4(settings.dhcp.server)
+        let server = IPAddress.v4(server)
         if channels[.v4] != nil, !isLocal(server) {
             objects.append(.address(link: CanonicalDevice.name, IPPrefix(host: server)))
         }

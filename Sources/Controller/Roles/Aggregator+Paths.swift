@@ -13,7 +13,7 @@ extension Aggregator {
             return min(known, subscriber.pathMTU)
         }
         watch.set(id, at: Array(bond.legs.values), isNarrow: isNarrow, now: Clock.now())
-        let carriesIPv6 = subscriber.address6 != nil || subscriber.prefix != nil
+        let carriesIPv6 = subscriber.address6 != nil || subscriber.prefix != nil || !settings.relay.servers6.isEmpty
             || settings.pools.contains { $0.name == subscriber.pool && !$0.prefixes.isEmpty }
             || subscriber.routes.contains { $0.address.family == .v6 }
         return switch settings.tunnel.mtu {
