@@ -294,7 +294,7 @@ def exhausted(lab, hg, haap):
     hg.wait_for("has its addresses", has_both)
     become(hg, "third")
     haap.wait_for("has nothing left", lambda status: status["addresses"]["dhcp4"]["discarded"].get("exhausted", 0) > 0)
-    hg.wait_for("bonded without an address", is_bonded)
+    patient(lab, hg, "bonded without an address", is_bonded, 60)
     lab.check("exhausted: no address, no prefix", not given(hg.status()) and not delegated(hg.status()))
     patient(lab, hg, "has what became free", has_both, 4 * LEASE_S)
 
