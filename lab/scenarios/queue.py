@@ -1,12 +1,15 @@
 """One queue before both legs, two cells of `cells`: LTE whole and slow; and what stands in without BPF (village)."""
 
+import pathlib
+import shutil
+
 from lab import namespaces, spillway
 from lab.scenarios import cells
 from lab.spillway import Spillway, is_bonded, settings
 from lab.topology import Topology
 
 VIRTUAL_TIME = True
-NEEDS = [spillway.binary()]
+NEEDS = [spillway.binary(), pathlib.Path(shutil.which("setpriv") or "/usr/bin/setpriv")]
 # Takes the right to load programs into the kernel away, and nothing that the daemon needs otherwise.
 WITHOUT_BPF = ("setpriv", "--bounding-set", "-bpf,-sys_admin", "--inh-caps", "-bpf,-sys_admin")
 
