@@ -25,11 +25,12 @@ class Recording:
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """`asked` counts the requests by path."""
+    """`asked` counts the requests by path. `policy`: one more Content-Security-Policy for all answers."""
 
     daemon_threads = True
 
-    def __init__(self, file: pathlib.Path):
+    def __init__(self, file: pathlib.Path, policy: str | None = None):
+        self.policy = policy
         self.answers = json.loads(file.read_text())
         self.asked: dict[str, int] = {}
         super().__init__(("127.0.0.1", 0), Handler)
@@ -51,6 +52,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         for name, value in answer["headers"].items():
             self.send_header(name, value)
+        if self.server.policy:
+            self.send_header("Content-Security-Policy", self.server.policy)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -60,8 +63,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serving(file: pathlib.Path):
-    server = Server(file)
+def serving(file: pathlib.Path, policy: str | None = None):
+    server = Server(file, policy)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -12,7 +13,8 @@ from lab.scenario import REPOSITORY
 from lab.spillway import Spillway, is_bonded, settings
 from lab.topology import CLIENT, Topology
 
-NEEDS = [spillway.binary()]
+VIRTUAL_TIME = True
+NEEDS = [spillway.binary(), pathlib.Path("/usr/bin/tmux"), pathlib.Path("/lib/terminfo")]
 
 
 def prepare():
@@ -71,7 +73,7 @@ def plain(lab, daemon):
 def gateway(lab, network, hg):
     begin(hg, 120, 30)
     lab.wait("the screen", lambda: "overflow" in screen(), seconds=30)
-    lab.wait("rates are live", lambda: re.search(r"DSL +up +[1-9][\d.]* Mbit/s", screen()), seconds=30)
+    lab.wait("rates are live", lambda: re.search(r"DSL +up +[1-9][\d.]* [kM]bit/s", screen()), seconds=30)
     coloured = screen("-e")
     lab.check("colours", "\x1b[32m" in coloured and "\x1b[" in coloured)
     network.lte.carrier(False)
@@ -90,7 +92,7 @@ def gateway(lab, network, hg):
     socket = hg.value["control"]["socket"]
     tmux("send-keys", "-t", "top", f"{spillway.binary()} top --socket {socket}", "Enter")
     lab.wait("again", lambda: "overflow" in screen(), seconds=30)
-    process = int(subprocess.run(["pgrep", "-f", "spillway top"], capture_output=True, text=True).stdout.split()[0])
+    process = int(subprocess.run(["pgrep", "-f", f"{spillway.binary()} top"], capture_output=True, text=True).stdout.split()[0])
     os.kill(process, signal.SIGTERM)
     restored(lab, "SIGTERM")
     tmux("send-keys", "-t", "top", f"NO_COLOR=1 {spillway.binary()} top --socket {socket}", "Enter")
@@ -123,7 +125,7 @@ def restored(lab, how: str) -> None:
     lab.check(f"{how}: echo and lines", all(word in text.split() for word in ("icanon", "echo", "isig")), text)
     flags = tmux("display-message", "-p", "-t", "top", "#{cursor_flag} #{alternate_on} #{wrap_flag}").split()
     lab.check(f"{how}: cursor, screen, wrapping", flags == ["1", "0", "1"], str(flags))
-    tmux("send-keys", "-t", "top", "clear", "Enter")
+    tmux("send-keys", "-R", "-t", "top", "Enter")
 
 
 def aggregation(lab, haap):
