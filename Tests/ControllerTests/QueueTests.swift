@@ -54,8 +54,10 @@ import Testing
     private static let outer: [UInt8] = [0x45, 0, 0, 84, 0, 0, 0, 0, 64, 47, 0, 0, 192, 0, 0, 9, 192, 0, 0, 8]
     private static let gre: [UInt8] = [0x30, 0, 8, 0, 0, 0, 0, 7, 0, 0, 0, 1]
 
+    private func header(_ packet: [UInt8]) -> OuterHeader? { OuterHeader(packet.span.bytes) }
+
     private func flow(_ inner: [UInt8]) throws -> UInt64 {
-        try #require(OuterHeader((Self.outer + Self.gre + inner).span.bytes)).flow
+        try #require(header(Self.outer + Self.gre + inner)).flow
     }
 
     private func ipv4(_ number: UInt8, port: UInt8 = 80, source: UInt8 = 2, fragment: UInt8 = 0) -> [UInt8] {
@@ -87,6 +89,6 @@ import Testing
     }
 
     @Test func lengthIsThatOfTheOuterPacket() throws {
-        #expect(try #require(OuterHeader((Self.outer + Self.gre).span.bytes)).length == 84)
+        #expect(try #require(header(Self.outer + Self.gre)).length == 84)
     }
 }
