@@ -170,8 +170,11 @@ final class KernelState {
                 if let former = formerFilters.removeValue(forKey: name) {
                     try route.perform(Link.setReversePathFilter(.name(name), former))
                 }
-            case .address(let link, let prefix, _):
-                try route.perform(InterfaceAddress(link: index(of: link), address: prefix).delete())
+            case .address(let link, let prefix, let lease):
+                let address = InterfaceAddress(link: index(of: link), address: prefix)
+                // With an address that is not for ever the kernel leaves the route of its network until that expires.
+                if lease != nil, prefix.address.family == .v6 { try route.perform(address.replace()) }
+                try route.perform(address.delete())
             case .route(let route): try self.route.perform(route.route(index(of: route.link)).delete())
             case .rule(let rule): try route.perform(rule.delete())
             case .ruleset(let ruleset):

@@ -6,6 +6,8 @@ extension Colouring {
         static let target: UInt64 = 15_000_000
         static let interval: UInt64 = 100_000_000
         static let limit: UInt64 = 150_000_000
+        /// Bytes that may wait on a leg that is alone, however slow it is or seems to be before it is measured.
+        static let leastRoom: UInt64 = 15_000
         /// The second leg is left alone while the first one's queue is shorter than this, and longer where it is later
         /// by more than a little.
         static let margin: UInt64 = 5_000_000
@@ -47,7 +49,8 @@ extension Colouring {
         }
         plan.target = Queue.target &+ plan.patience
         plan.interval = Queue.interval &+ 4 &* plan.patience
-        plan.limit = Queue.limit &+ plan.patience
+        let alone = plan.legs == 2 ? cost : first
+        plan.limit = max(Queue.limit &+ plan.patience, (alone &* Queue.leastRoom) >> 16)
         return plan
     }
 
