@@ -41,7 +41,8 @@ static inline u64 spaced(u64 interval, u64 count) {
 
 // Whether a flow has to hear that it is too fast.
 static inline int congested(const struct scheduler_plan *plan, struct scheduler_queue *queue, u64 now, u64 wait) {
-    if (wait < plan->target) {
+    // What was the queue's last has left: it was empty. A slow leg may take longer than the target for one packet.
+    if (wait < plan->target || queue->last <= now) {
         queue->above_since = 0;
         return 0;
     }

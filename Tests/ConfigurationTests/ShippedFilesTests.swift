@@ -28,7 +28,7 @@ import Testing
     @Test func manualHasEveryKey() throws {
         let problems = ProblemCollector()
         let haap = "role='haap'\n[[subscriber]]\n[session]\ndsl_attributes=[{}]\n[[filter_list]]\n[[filter_list.item]]\n[[pool]]"
-            + "\n[radius]\n[[radius.server]]"
+            + "\n[radius]\n[[radius.server]]\n[relay]"
         let hg = "role='hg'\ncin='x'\n[dsl]\n[lte]\n[lte.quota]\n[[bypass]]\n[[exception]]\n[[pin]]"
         for text in [hg, haap] {
             let root = try TOMLParser.parse(Array(text.utf8), file: "t")
@@ -45,7 +45,7 @@ import Testing
 
     private static let sections: Set<String> = [
         "dsl", "lte", "tunnel", "resequencer", "colour", "kernel", "control", "log", "session", "defaults", "subscriber",
-        "limits", "item", "quota", "radius", "state", "hooks", "http", "names", "bypass", "exception", "pin",
+        "limits", "item", "quota", "radius", "relay", "state", "hooks", "http", "names", "bypass", "exception", "pin",
     ]
 
     /// The system's own files: a folder that is not there, a folder in place of a file, a file that is too large.
