@@ -1,4 +1,5 @@
 import Addresses
+import Glibc
 import Testing
 
 @testable import Leases
