@@ -43,7 +43,7 @@ kernel: packages
 
 lab: static
 	$(call say,running in the lab what is shipped: $(SCENARIOS))
-	SPILLWAY_BINARY=$(CURDIR)/.build/static/spillway lab/run --json --jobs 2 --out $(OUT) $(SCENARIOS)
+	SPILLWAY_BINARY=$(CURDIR)/.build/static/spillway lab/run --json --jobs 2 --timeout 2400 --out $(OUT) $(SCENARIOS)
 
 size: packages
 	$(call say,comparing what is shipped with its budget)

@@ -20,6 +20,8 @@ PING_MS = 30.5
 # LTE's rate as the daemons are told it, whatever the link has.
 TOLD = Topology.load("village").lte.down.mbit
 
+QUEUE = {"overflow": "queue"}
+
 prepare = spillway.prepare
 
 
@@ -30,7 +32,7 @@ def run(lab):
 def table(lab, cells):
     """Measures cells of (rate of LTE in percent, loss in percent, further delay in ms), and checks each."""
     with Topology.load("village") as network:
-        told = {"hg": settings("hg", network), "haap": settings("haap", network)}
+        told = {host: settings(host, network, colour=QUEUE) for host in ("hg", "haap")}
         dsl = flow.tcp("haap", "hg", network.dsl.hg_address, 4, bind=HAAP, omit=2).mbit
         lab.figure("dsl_mbit", dsl)
         rows = []

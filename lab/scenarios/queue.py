@@ -20,8 +20,8 @@ def run(lab):
     cells.table(lab, [(100, 0, 0), (10, 0, 0)])
     lab.check("nothing of it is left", "spillway" not in namespaces.run(None, "bpftool", "map", "show"))
     with Topology.load("village") as network:
-        haap = Spillway(lab, "haap", settings("haap", network))
-        with haap, Spillway(lab, "hg", settings("hg", network), before=WITHOUT_BPF) as hg:
+        haap = Spillway(lab, "haap", settings("haap", network, colour=cells.QUEUE))
+        with haap, Spillway(lab, "hg", settings("hg", network, colour=cells.QUEUE), before=WITHOUT_BPF) as hg:
             hg.wait_for("bonded", is_bonded)
             kinds = {host: namespaces.run(host, "tc", "filter", "show", "dev", "bond0", "egress") for host in ("hg", "haap")}
             lab.check("haap: the program chooses", "bpf" in kinds["haap"] and "police" not in kinds["haap"], kinds["haap"])
