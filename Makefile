@@ -2,8 +2,8 @@
 
 SWIFT ?= swift
 # Scenarios that must pass for every change; those on the virtual clock run two at a time.
-SCENARIOS ?= topology bond bond-ipv6 life failover legs rtt hello-states bypass bypass-lists colouring mtu mtu-ipv6 \
-	diagnose drain deployed resolve names queue privileges events policies limits quota metrics addresses radius
+SCENARIOS ?= topology bond bond-ipv6 life failover legs rtt hello-states bypass colouring mtu mtu-ipv6 diagnose drain \
+	deployed resolve names queue privileges events metrics
 OUT ?= lab/out
 
 comma := ,
