@@ -17,35 +17,6 @@ struct LeaseKernelTests {
         return try body(Exchange(NetlinkSocket(.route)))
     }
 
-    private func members() throws -> Int {
-        let text = try String(contentsOfFile: "/proc/thread-self/net/igmp6", encoding: .utf8)
-        return text.split(separator: "\n").count { $0.contains("ff020000000000000000000000010002") }
-    }
-
-    /// The kernel lets one socket join a few hundred times; bonds are many more.
-    @Test func anyNumberOfDevicesJoins() throws {
-        try inNewNamespace { exchange in
-            var links: [UInt32] = []
-            for number in 0..<1200 {
-                for result in exchange.perform(Link.create("d\(number)", LinkSettings(.dummy, isUp: true))) {
-                    _ = try result.get()
-                }
-                links.append(try #require(try exchange.link(.name("d\(number)"))).index)
-            }
-            let group = ServersGroup()
-            for link in links { try group.join(link) }
-            try group.join(links[0])
-            #expect(try members() == links.count)
-            // A device that goes first, as a bond's may.
-            try exchange.perform(Link.delete(.name("d7")))
-            for link in links { group.leave(link) }
-            #expect(try members() == 0)
-            for link in links where link != links[7] { try group.join(link) }
-            #expect(try members() == links.count - 1, "there is room again")
-            #expect(throws: SystemError.self) { try group.join(links[7]) }
-        }
-    }
-
     /// By which device a datagram came is told, and by which it goes is obeyed.
     @Test func datagramsHaveTheirDevice() throws {
         try inNewNamespace { exchange in
