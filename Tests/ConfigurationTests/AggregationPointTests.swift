@@ -161,7 +161,8 @@ import Testing
         ("subscriber = [{cin = 'a', lte_limit = 5}]", 3, "subscriber.lte_limit: 5 bit/s is out of range"),
         ("subscriber = [{cin = 'a', lte_weight = 5}]", 3, "subscriber.lte_weight: a weight of one leg needs one of the ot"),
         ("defaults.dsl_weight = 1", 3, "defaults.dsl_weight: a weight of one leg needs one of the other"),
-        ("colour.distribution = \"per-flow\"", 3, "colour.distribution: \"per-flow\" takes overflow = \"queue\""),
+        ("colour = { overflow = \"police\", distribution = \"per-flow\" }", 3,
+         "colour.distribution: \"per-flow\" takes overflow = \"queue\""),
         ("defaults.dsl_upstream = \"fast\"", 3, "defaults.dsl_upstream: expected a rate"),
         ("subscribers_file = \"none.toml\"", 3, "subscribers_file: none.toml: no such file"),
     ] as [(String, Int, String)])

@@ -26,8 +26,8 @@ public struct ColourConfiguration: Hashable, Sendable {
     /// `burst`: CBS + EBS, as time at CIR, 1 ms…1 s. Default: 4 ms. Never less than two packets of the tunnel's MTU:
     /// see ``burstBytes(cir:mtu:)``.
     public var burst = Milliseconds(4)
-    /// `overflow`: what decides that a packet goes to LTE. Default: "police".
-    public var overflow = Overflow.police
+    /// `overflow`: what decides that a packet goes to LTE. Default: "queue".
+    public var overflow = Overflow.queue
     /// `distribution`: how what this end sends is shared between the legs. Default: "overflow".
     public var distribution = LegDistribution.overflow
 

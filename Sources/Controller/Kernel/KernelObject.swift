@@ -144,6 +144,8 @@ struct SetContents: Hashable, Sendable {
 struct SecondLeg: Hashable, Sendable {
     /// Bytes a second that it carries; 0: not known, no limit.
     var rate: UInt64 = 0
+    /// The same where all is given to it: a search that begins low, and drains, would cost what nothing carries meanwhile.
+    var rateAlone: UInt64 = 0
     /// Nanoseconds by which its packets arrive later.
     var delay: UInt64 = 0
     /// Whether what it adds is worth its use at present.
@@ -158,9 +160,11 @@ struct SecondLeg: Hashable, Sendable {
         self.delay = UInt64(max(0, delay.nanoseconds))
         guard let rate else {
             self.rate = configured.map(Self.ceiling) ?? 0
+            rateAlone = self.rate
             return
         }
         self.rate = rate.rate
+        rateAlone = rate.settings.ceiling ?? 0
         isUsed = rate.isWorthUsing
     }
 

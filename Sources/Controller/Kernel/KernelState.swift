@@ -291,11 +291,12 @@ final class KernelState {
         }
     }
 
-    /// Bytes that an owner's device has sent on its second leg; nil where no queue counts them.
-    func sentOnSecond(_ owner: Owner) -> UInt64? {
+    /// Bytes that an owner's device was given for its second leg, and those of them that still wait; nil where no queue
+    /// counts them.
+    func givenToSecond(_ owner: Owner) -> (bytes: UInt64, waiting: UInt64)? {
         for object in applied[owner] ?? [] {
             guard case .colouring(let link, let colouring) = object, scheduled.contains(link) else { continue }
-            return scheduler?.sentOnSecond(link: index(of: link), rate: colouring.second.rate)
+            return scheduler?.givenToSecond(link: index(of: link), rate: colouring.secondRate)
         }
         return nil
     }

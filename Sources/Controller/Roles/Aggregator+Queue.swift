@@ -41,11 +41,11 @@ extension Aggregator {
     }
 
     private func sampleLTE(of id: UInt32, _ now: Instant) {
-        guard lteRates[id] != nil, let bytes = common.state.sentOnSecond(.bond(id)) else {
+        guard lteRates[id] != nil, let given = common.state.givenToSecond(.bond(id)) else {
             lteSampling.busy.remove(id)
             return
         }
-        let asks = lteRates[id]?.sampled(bytes: bytes, now: now) ?? false
+        let asks = lteRates[id]?.sampled(given: given.bytes, waiting: given.waiting, now: now) ?? false
         if lteRates[id]?.isBusy ?? false { lteSampling.busy.insert(id) } else { lteSampling.busy.remove(id) }
         adjustQueue(of: id)
         if asks { run(point.handle(.probe(sessionID: id, .secondary), now: now)) }

@@ -28,8 +28,8 @@ extension HomeGateway {
     }
 
     func sampleLTE(_ now: Instant) {
-        guard lteRate != nil, let bytes = common.state.sentOnSecond(.bond(0)) else { return }
-        let asks = lteRate?.sampled(bytes: bytes, now: now) ?? false
+        guard lteRate != nil, let given = common.state.givenToSecond(.bond(0)) else { return }
+        let asks = lteRate?.sampled(given: given.bytes, waiting: given.waiting, now: now) ?? false
         adjustQueue()
         if asks { run(session.handle(.probe(.secondary), now: now)) }
     }

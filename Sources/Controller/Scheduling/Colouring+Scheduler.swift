@@ -24,7 +24,8 @@ extension Colouring {
     var plan: scheduler_plan {
         var plan = scheduler_plan()
         let first = Self.cost(atMost(limits[0], rate))
-        let cost = Self.cost(atMost(limits[1], second.rate))
+        plan.legs = legs == 3 && sharing == .overflow && !second.isUsed ? 1 : legs
+        let cost = Self.cost(secondRate)
         plan.cost = (first, cost)
         let ahead = (UInt64(burst) &* first) >> 16
         plan.burst = (ahead, ahead)
@@ -35,7 +36,6 @@ extension Colouring {
         plan.mark = (marks[0], marks[1])
         plan.mask = mask
         plan.overhead = (UInt32(overhead), UInt32(secondaryOverhead))
-        plan.legs = legs == 3 && sharing == .overflow && !second.isUsed ? 1 : legs
         switch sharing {
         case .overflow where plan.legs == 3:
             // A flow whose packets wait for each other at the far end must have enough under way to keep the first leg
@@ -53,6 +53,9 @@ extension Colouring {
         plan.limit = max(Queue.limit &+ plan.patience, (alone &* Queue.leastRoom) >> 16)
         return plan
     }
+
+    /// Bytes a second that are given to the second leg at most; 0: no limit.
+    var secondRate: UInt64 { atMost(limits[1], legs == 2 ? second.rateAlone : second.rate) }
 
     /// The smaller of two rates of which 0 is none.
     private func atMost(_ limit: UInt64, _ rate: UInt64) -> UInt64 { limit == 0 || rate == 0 ? limit | rate : min(limit, rate) }

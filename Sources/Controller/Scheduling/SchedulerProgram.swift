@@ -74,15 +74,16 @@ final class SchedulerProgram {
         _ = clinux_bpf_remove(states, &key)
     }
 
-    /// Bytes that have left for the second leg; what still waits for its time here is not among them.
-    func sentOnSecond(link: UInt32, rate: UInt64) -> UInt64? {
+    /// Bytes that were given to the second leg, and how many of them still wait for their time here.
+    /// - Parameter rate: bytes a second that leave
+    func givenToSecond(link: UInt32, rate: UInt64) -> (bytes: UInt64, waiting: UInt64)? {
         guard let state = state(link: link) else { return nil }
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         let now = UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
-        guard state.free.1 > now, rate > 0 else { return state.bytes.1 }
+        guard state.free.1 > now, rate > 0 else { return (state.bytes.1, 0) }
         let waiting = UInt64(Double(state.free.1 - now) * Double(rate) / 1e9)
-        return state.bytes.1 - min(waiting, state.bytes.1)
+        return (state.bytes.1, min(waiting, state.bytes.1))
     }
 
     func state(link: UInt32) -> scheduler_state? {

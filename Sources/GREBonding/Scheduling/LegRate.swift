@@ -21,6 +21,10 @@ public struct LegRate: Hashable, Sendable {
         var sent: Instant
         /// Bytes given to the leg before it.
         var bytes: UInt64
+        /// Whether the leg had got all that the rate allows just before it.
+        var isFull = false
+        /// Samples so far of which that is not true.
+        var gaps: UInt64 = 0
         var wait: Duration = .zero
     }
 
@@ -29,6 +33,10 @@ public struct LegRate: Hashable, Sendable {
     /// The queue that is aimed at; a probe that is late by so much more is overdue, and once more after that.
     static let target = Duration.milliseconds(10)
     static let patience = Duration.milliseconds(60)
+    /// A leg counts as in use for so long after it was.
+    static let lull = Duration.seconds(2)
+    /// So long after an answer, and a round trip, the next probe waits for the leg to get all that the rate allows.
+    static let fullWait = Duration.milliseconds(100)
     /// A probe is lost after so much more.
     static let loss = Duration.milliseconds(500)
     /// Probes in a row that find a queue although the rate was cut: the path has become longer.
@@ -53,12 +61,17 @@ public struct LegRate: Hashable, Sendable {
     private var before: Duration?
     private var probe: Probe?
     private var answered: Probe?
+    /// When a probe was sent last.
+    private var asked: Instant?
+    /// Bytes that the leg had been given at the last sample.
+    private var total: UInt64 = 0
     /// The last sample, as a probe that was not sent.
     private var sample: Probe?
-    private var isLoaded = false
-    /// When the rate changed last, and the sample before that.
+    private var gaps: UInt64 = 0
+    /// When the leg was in use last.
+    private var loaded: Instant?
+    /// When the rate changed last.
     private var changed: Instant?
-    private var changedAfter: Probe?
     private var isSearching = true
     private var stuck = 0
     private var stuckLeast: Duration = .zero
@@ -82,12 +95,16 @@ public struct LegRate: Hashable, Sendable {
     /// Whether the leg carries enough to be used at all. While it does not, it is tried now and then.
     public private(set) var isWorthUsing = true
 
-    /// Whether a sample is wanted soon, or only now and then.
-    public var isBusy: Bool { isLoaded || probe != nil }
+    /// Whether a sample is wanted soon, or only now and then. Flows with a long round trip load a leg in bursts.
+    public var isBusy: Bool { probe != nil || loaded.map { $0 + Self.lull > sample?.sent ?? $0 } ?? false }
 
-    /// Takes how many bytes have been given to the leg since whenever.
+    /// Takes how many bytes have been given to the leg since whenever, and how many of them have not left yet.
     /// - Returns: whether a probe is to be sent now
-    public mutating func sampled(bytes: UInt64, now: Instant) -> Bool {
+    public mutating func sampled(given total: UInt64, waiting: UInt64, now: Instant) -> Bool {
+        // The count of those that wait goes by the present rate and is not exact: what has left never becomes less.
+        let isContinued = total >= self.total
+        let bytes = max(total - min(waiting, total), isContinued ? sample?.bytes ?? 0 : 0)
+        self.total = total
         if !isWorthUsing {
             if trialAt == nil {
                 trialAt = now + trialWait
@@ -101,24 +118,28 @@ public struct LegRate: Hashable, Sendable {
             return false
         }
         defer { sample = Probe(sent: now, bytes: bytes) }
-        guard let last = sample, bytes >= last.bytes, now > last.sent else {
+        guard let last = sample, isContinued, now > last.sent else {
             probe = nil
             answered = nil
             return false
         }
         let given = bytes - last.bytes
-        isLoaded = given >= 200 && given >= Self.carried(rate, now - last.sent) / 16
+        let allowed = Self.carried(rate, now - last.sent)
+        let isLoaded = given >= 200 && given >= allowed / 16
+        let isFull = isLoaded && given >= allowed / 10 * 6
+        if isLoaded { loaded = now }
+        if !isFull { gaps += 1 }
         if let probe {
             overdue(probe, now)
             if self.probe != nil { return false }
         }
-        guard isLoaded || base.value == nil else {
-            answered = nil
-            return false
-        }
-        // A probe is to meet what is sent at the present rate.
+        guard isLoaded || base.value == nil else { return false }
+        // A probe is to meet what is sent at the present rate, and as much of it as there may be.
         if let changed, now - changed < Self.interval { return false }
-        probe = Probe(sent: now, bytes: bytes)
+        let roundTrips = Duration.nanoseconds(2 * (base.value ?? 0))
+        if let asked, !isFull, now - asked < roundTrips + Self.fullWait { return false }
+        asked = now
+        probe = Probe(sent: now, bytes: bytes, isFull: isFull, gaps: gaps)
         cutCount = 0
         return true
     }
@@ -171,7 +192,7 @@ public struct LegRate: Hashable, Sendable {
 
     /// What the leg carried between two probes that both waited; nil: it was not full.
     private func capacity(_ a: Probe, _ b: Probe) -> UInt64? {
-        guard min(a.wait, b.wait) > Self.target / 2, b.bytes > a.bytes + 3000 else { return nil }
+        guard min(a.wait, b.wait) > Self.target / 2, b.bytes > a.bytes + 3000, a.gaps == b.gaps else { return nil }
         let time = (b.sent - a.sent + b.wait - a.wait).nanoseconds
         guard time > 1_000_000 else { return nil }
         return UInt64(min(Double(b.bytes - a.bytes) * 1e9 / Double(time), Double(Self.fastest)))
@@ -203,10 +224,7 @@ public struct LegRate: Hashable, Sendable {
             return note(now)
         }
         // Only what was sent at the present rate says something about it.
-        let start = changedAfter.map { $0.sent > last.sent ? $0 : last } ?? last
-        guard probe.sent > start.sent,
-            probe.bytes - min(start.bytes, probe.bytes) >= Self.carried(rate, probe.sent - start.sent) / 10 * 6
-        else { return }
+        guard probe.isFull, changed.map({ $0 < probe.sent }) ?? true else { return }
         // Without a queue well beyond what was measured: the leg carries more than it did.
         if let capacity, rate > capacity / 4 * 5 {
             self.capacity = nil
@@ -225,10 +243,7 @@ public struct LegRate: Hashable, Sendable {
     }
 
     /// The rate has changed.
-    private mutating func note(_ now: Instant) {
-        changed = now
-        changedAfter = sample
-    }
+    private mutating func note(_ now: Instant) { changed = now }
 
     /// A probe that does not come back waits in a queue, or is lost: the rate is cut, and restored when the next one
     /// finds no queue. Where no probe ever comes back nothing can be known.

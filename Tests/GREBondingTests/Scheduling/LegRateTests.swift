@@ -11,6 +11,8 @@ private struct Link {
     var loses = 0
     /// Share of the rate that is sent.
     var demand = 1.0
+    /// It is sent in the first half of so many milliseconds; 0: always.
+    var burst = 0
 
     private(set) var backlog = 0.0
     private(set) var sent = 0.0
@@ -33,7 +35,7 @@ private struct Link {
         used = 0
         for tick in 0..<Int(seconds * 1000) {
             now = now + step
-            let given = rate.isWorthUsing ? Double(rate.rate) * 0.001 * demand : 0
+            let given = rate.isWorthUsing && (burst == 0 || tick % burst < burst / 2) ? Double(rate.rate) * 0.001 * demand : 0
             sent += given
             let before = backlog
             backlog = max(0, backlog + given - capacity * 0.001)
@@ -44,7 +46,7 @@ private struct Link {
                 under.remove(at: i)
             }
             guard tick % 50 == 0 else { continue }
-            if rate.sampled(bytes: UInt64(sent), now: now) {
+            if rate.sampled(given: UInt64(sent), waiting: 0, now: now) {
                 probes += 1
                 if loses == 0 || probes % loses != 0 { under.append((now, now + base + wait)) }
             }
@@ -68,6 +70,32 @@ private struct Link {
         // What a packet takes, and what is sent until the far end has answered, comes on top of what is aimed at.
         let packets = Int64(4500 * 8 / mbit / 1000)
         #expect(link.worst < .milliseconds(40 + packets + base / 8), "\(link.worst)")
+    }
+
+    /// A flow with a long round trip sends so while its window is small.
+    @Test(arguments: [150, 290, 450]) func burstsFindTheCapacityOfAFarLeg(burst: Int) {
+        var rate = LegRate(Self.told)
+        var link = Link(14, .milliseconds(450))
+        link.burst = burst
+        var now = link.run(&rate, from: Self.start, seconds: 8)
+        #expect(rate.rate > 1_500_000)
+        link.burst = 0
+        now = link.run(&rate, from: now, seconds: 20)
+        _ = link.run(&rate, from: now, seconds: 20)
+        #expect(link.used > 0.9 && link.worst < .milliseconds(100), "\(link.used) \(link.worst)")
+    }
+
+    @Test func aCountThatGoesBackDoesNotEndAProbe() {
+        var rate = LegRate(Self.told)
+        func asks(_ given: UInt64, _ waiting: UInt64, at time: Int64) -> Bool {
+            rate.sampled(given: given, waiting: waiting, now: Self.start + .milliseconds(time))
+        }
+        let first = asks(20_000, 0, at: 0)
+        let second = asks(30_000, 4_000, at: 50)
+        let less = asks(30_000, 9_000, at: 100)
+        rate.measured(.milliseconds(60), sent: Self.start + .milliseconds(50), now: Self.start + .milliseconds(110))
+        let fourth = asks(33_000, 4_000, at: 160)
+        #expect(!first && second && !less && fourth)
     }
 
     @Test func theConfiguredRateIsNeverExceeded() {
@@ -151,7 +179,7 @@ private struct Link {
         var now = Self.start
         var asked = 0
         for i in 0..<100 as Range<UInt64> {
-            if rate.sampled(bytes: i * 100, now: now) {
+            if rate.sampled(given: i * 100, waiting: 0, now: now) {
                 asked += 1
                 rate.measured(.milliseconds(50), sent: now, now: now + .milliseconds(50))
             }
@@ -168,7 +196,7 @@ private struct Link {
             var now = Instant(nanoseconds: 0)
             for _ in 0..<400 {
                 now = now + .nanoseconds(Int64(random.next(upperBound: UInt64(1) << 30)))
-                if rate.sampled(bytes: random.next() >> random.next(upperBound: UInt64(64)), now: now) {
+                if rate.sampled(given: random.next() >> random.next(upperBound: UInt64(64)), waiting: random.next() >> 40, now: now) {
                     let sent = random.next(upperBound: UInt64(4)) == 0 ? Instant(nanoseconds: 1) : now
                     rate.measured(
                         .nanoseconds(Int64(random.next() >> 1) >> Int64(random.next(upperBound: UInt64(60)))),
