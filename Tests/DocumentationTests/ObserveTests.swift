@@ -62,6 +62,23 @@ import Testing
     }
 }
 
+/// docs/explain.md and docs/explain.schema.json have the same members and words.
+@Suite struct ExplainDocumentTests {
+    @Test func theSchemaIsDocumented() throws {
+        let data = Data(try Repository.text("docs/explain.schema.json").utf8)
+        let schema = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+        let parts = try #require(schema["$defs"] as? [String: [String: Any]])
+        func members(_ object: [String: Any]?) throws -> [String] {
+            try #require(object?["properties"] as? [String: Any]).keys.map { "`\($0)`" }
+        }
+        let all = try members(schema) + ["flow", "decision", "route", "bond"].flatMap { try members(parts[$0]) }
+        let documented = try Document("docs/explain.md").table("member").flatMap { Document.code($0[0]).map { "`\($0)`" } }
+        #expect(documented.sorted() == all.sorted())
+        let why = (parts["unused"]?["properties"] as? [String: [String: Any]])?["why"]?["enum"] as? [String]
+        #expect(try Document("docs/explain.md").table("word").map { $0[0] } == why?.map { "`\($0)`" })
+    }
+}
+
 /// deploy/man/spillway.8 has every command with its options.
 @Suite struct ManualPageTests {
     @Test func everyCommandAndOption() throws {

@@ -1,4 +1,5 @@
 import Addresses
+import CScheduler
 import GREBonding
 import NFTables
 import NetlinkKit
@@ -97,6 +98,17 @@ final class KernelState {
         if case .failure(let error)? = connections.perform([ConnectionTable.forget(family, mark: mark, mask: mask)]).first {
             report("\(error)")
         }
+    }
+
+    /// nil: it is not tracked.
+    func connection(_ tuple: ConnectionTuple) throws(KernelError) -> TrackedConnection? {
+        try connections?.connection(tuple)
+    }
+
+    /// What the program that chooses legs has for a device; nil: nothing.
+    func schedulerView(_ link: UInt32) -> (plan: scheduler_plan, state: scheduler_state)? {
+        guard let plan = scheduler?.plan(link: link), let state = scheduler?.state(link: link) else { return nil }
+        return (plan, state)
     }
 
     /// Interface number of a device; 0 when there is none.

@@ -23,7 +23,7 @@ final class Aggregator: Role {
     /// The keys of the sessions whose packets are put in order.
     private var keys: [UInt32: UInt32] = [:]
     /// Of each bond, for what is said of it when it is gone.
-    private var described: [UInt32: (client: ClientIdentificationName, device: String)] = [:]
+    private(set) var described: [UInt32: (client: ClientIdentificationName, device: String)] = [:]
     var ledger = TrafficLedger(isGateway: false)
     var rounds = SampleRounds()
     var watchedUntil = Instant(nanoseconds: 0)
@@ -305,6 +305,7 @@ final class Aggregator: Role {
             return Answer.done(unless: nil)
         case .diagnose: return Answer.done(unless: "a diagnostic begins at the gateway")
         case .top(let count): return facts(.extremes(count)).json.description
+        case .explain(let flow): return explain(flow)
         case .monitor: return Answer.done(unless: "not a question")
         }
     }

@@ -17,6 +17,7 @@ extension HomeGateway {
             return Answer.done(unless: nil)
         case .drain: return Answer.done(unless: "only an aggregation point can be drained")
         case .top(let count): return facts(.extremes(count)).json.description
+        case .explain(let flow): return explain(flow)
         case .monitor: return Answer.done(unless: "not a question")
         }
     }

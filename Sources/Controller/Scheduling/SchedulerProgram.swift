@@ -86,6 +86,12 @@ final class SchedulerProgram {
         return (state.bytes.1, min(waiting, state.bytes.1))
     }
 
+    func plan(link: UInt32) -> scheduler_plan? {
+        var key = link
+        var plan = scheduler_plan()
+        return clinux_bpf_get(plans, &key, &plan) == 0 ? plan : nil
+    }
+
     func state(link: UInt32) -> scheduler_state? {
         var key = link
         var state = scheduler_state()

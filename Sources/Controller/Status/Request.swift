@@ -14,6 +14,8 @@ public enum Request: Hashable, Sendable {
     case monitor(all: Bool)
     /// `top N`: the facts, with so many of the busiest and of the unhealthiest bonds.
     case top(Int)
+    /// `explain PROTOCOL SOURCE DESTINATION`, and what else is known of a flow: what becomes of it.
+    case explain(Flow)
 
     /// 1…3600 s.
     static let diagnosticLimit = 3600
@@ -28,6 +30,9 @@ public enum Request: Hashable, Sendable {
             guard let query = StatusQuery(line.drop { $0 == " " }.dropFirst("status".count)) else { return nil }
             self = .status(query)
         case ("drain", 1): self = .drain
+        case ("explain", _):
+            guard let flow = Flow(Array(words.dropFirst())) else { return nil }
+            self = .explain(flow)
         case ("top", 2):
             guard let count = Int(words[1]), (0...Self.topLimit).contains(count) else { return nil }
             self = .top(count)
@@ -47,6 +52,7 @@ public enum Request: Hashable, Sendable {
         switch self {
         case .status(let query): query.words.isEmpty ? "status" : "status \(query.words)"
         case .drain: "drain"
+        case .explain(let flow): "explain \(flow.words)"
         case .top(let count): "top \(count)"
         case .monitor(let all): all ? "monitor all" : "monitor"
         case .diagnose(nil, _): "diagnose end"

@@ -2,7 +2,7 @@ public import Addresses
 import CLinux
 
 /// `CTA_*`
-private enum ConnectionSpace {
+enum ConnectionSpace {
     static let mark = Attribute<ConnectionSpace, BigEndian<UInt32>>(CTA_MARK, "CTA_MARK")
     static let markMask = Attribute<ConnectionSpace, BigEndian<UInt32>>(CTA_MARK_MASK, "CTA_MARK_MASK")
 }

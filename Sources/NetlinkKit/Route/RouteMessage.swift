@@ -15,6 +15,9 @@ enum RouteSpace {
     static let table = Attribute<RouteSpace, UInt32>(RTA_TABLE, "RTA_TABLE")
     static let mark = Attribute<RouteSpace, UInt32>(RTA_MARK, "RTA_MARK")
     static let via = Attribute<RouteSpace, Via>(RTA_VIA, "RTA_VIA")
+    static let ipProtocol = Attribute<RouteSpace, UInt8>(RTA_IP_PROTO, "RTA_IP_PROTO")
+    static let sourcePort = Attribute<RouteSpace, BigEndian<UInt16>>(RTA_SPORT, "RTA_SPORT")
+    static let destinationPort = Attribute<RouteSpace, BigEndian<UInt16>>(RTA_DPORT, "RTA_DPORT")
 }
 
 /// `RTAX_*`
