@@ -25,6 +25,7 @@ import Testing
         message.leaseTime = seconds
         message.relayAddress = Sample.relayAddress
         message.relayAgentInformation = [.init(1, client.bytes)]
+        message.serverIdentifier = Sample.serverAddress
         change(&message)
         return .fromServer(message.serialized(), source: .v4(Sample.serverAddress))
     }
@@ -54,7 +55,7 @@ import Testing
         #expect(message.hops == 1 && message.relayAddress == Sample.relayAddress && message.transactionID == 7)
         #expect(
             message.relayAgentInformation == [
-                .init(1, one.bytes), .init(5, [100, 64, 0, 0]), .init(11, Sample.relayAddress.bytes),
+                .init(1, one.bytes), .init(5, [100, 64, 0, 0]),
             ])
         #expect(message.options.last?.code == 82 && message[12] == [0x68])
     }
@@ -84,6 +85,81 @@ import Testing
         #expect(broadcast.first?.destination == .v4(DHCPv4Server.broadcast))
         let nak = relay.handle(answer(.nak, to: two, .any, seconds: nil), now: at(1)).sent
         #expect(nak.first?.destination == .v4(DHCPv4Server.broadcast))
+    }
+
+    /// What the servers are told of a message that names `named` as its server.
+    private func identifier(
+        _ relay: inout DHCPv4Relay, _ named: IPv4Address?, of client: ClientIdentity,
+        _ change: (inout DHCPv4Message) -> Void
+    ) throws -> IPv4Address? {
+        let bytes = request {
+            $0.serverIdentifier = named
+            change(&$0)
+        }
+        let forwarded = relay.handle(.fromClient(bytes, source: .any(.v4), client), now: at(2)).forwarded
+        return try DHCPv4Message(parsing: #require(forwarded.first).payload).serverIdentifier
+    }
+
+    /// So that the client renews by way of the relay, whatever servers do.
+    @Test func theRelayStandsForTheServerThatOfferedOrGranted() throws {
+        let (relayed, first) = (Sample.relayAddress, Sample.serverAddress)
+        let second = IPv4Address(192, 0, 2, 2)
+        var relay = asked { $0.servers.append(second) }
+        func told(_ input: RelayInput) throws -> IPv4Address? {
+            let sent = relay.handle(input, now: at(1)).sent
+            return try DHCPv4Message(parsing: #require(sent.first).payload).serverIdentifier
+        }
+        let (address, other) = (IPv4Address(100, 64, 0, 2), IPv4Address(100, 64, 0, 3))
+        #expect(try told(answer(.offer, to: one)) == relayed)
+        #expect(try told(answer(.offer, to: one, other) { $0.serverIdentifier = second }) == relayed)
+        // One that offers the same, later, is not the one that was chosen.
+        #expect(try told(answer(.offer, to: one) { $0.serverIdentifier = second }) == relayed)
+        func take(_ wish: IPv4Address) -> (inout DHCPv4Message) -> Void {
+            { ($0.messageType, $0.requestedAddress) = (.request, wish) }
+        }
+        #expect(try identifier(&relay, relayed, of: one, take(other)) == second)
+        #expect(try identifier(&relay, relayed, of: one, take(address)) == first)
+        // An offer to one is none to another; who names a server means it; a renewal names none.
+        #expect(try identifier(&relay, relayed, of: two, take(other)) == relayed)
+        #expect(try identifier(&relay, second, of: one, take(address)) == second)
+        let renewed = try identifier(&relay, nil, of: one) { ($0.messageType, $0.clientAddress) = (.request, address) }
+        #expect(renewed == nil)
+        for type in [DHCPv4Message.MessageType.ack, .nak] { #expect(try told(answer(type, to: one)) == relayed) }
+        #expect(try told(answer(.nak, to: one) { $0.serverIdentifier = nil }) == nil)
+    }
+
+    @Test func whatIsGivenBackIsGivenToWhoGrantedItEvenAfterARestart() throws {
+        for type in [DHCPv4Message.MessageType.release, .decline] {
+            var relay = asked()
+            _ = relay.handle(answer(to: one), now: at(1))
+            var next = Sample.relay4()
+            _ = next.load(relay.lines(clock(at(1))), clock(at(1)))
+            let address = IPv4Address(100, 64, 0, 2)
+            let named = try identifier(&next, Sample.relayAddress, of: one) {
+                $0.messageType = type
+                if type == .release { $0.clientAddress = address } else { $0.requestedAddress = address }
+            }
+            #expect(named == Sample.serverAddress && next.leases.isEmpty)
+        }
+    }
+
+    @Test func whereServersAreToBeAskedDirectlyTheyKeepTheirNames() throws {
+        var relay = asked { $0.overridesServerIdentifier = false }
+        let sent = relay.handle(answer(to: one), now: at(1)).sent
+        #expect(try DHCPv4Message(parsing: #require(sent.first).payload).serverIdentifier == Sample.serverAddress)
+        let named = try identifier(&relay, Sample.relayAddress, of: one) {
+            ($0.messageType, $0.clientAddress) = (.release, IPv4Address(100, 64, 0, 2))
+        }
+        #expect(named == Sample.relayAddress)
+    }
+
+    /// A server may offer as much as it likes.
+    @Test func offersThatAreRememberedAreFew() {
+        var relay = asked { $0.leasesPerClient = 2 }
+        for n in UInt8(0)..<20 {
+            _ = relay.handle(answer(.offer, to: one, IPv4Address(100, 64, 0, n)), now: at(1))
+            #expect(relay.table.isConsistent)
+        }
     }
 
     @Test func anAnswerThatIsNotForTheRelayIsDropped() {
@@ -270,7 +346,10 @@ import Testing
         for case .event(let event) in relay.handle(answer(to: two, IPv4Address(100, 64, 0, 3)), now: at(3)) {
             file.append(event.line(clock(at(3))))
         }
-        #expect(file == ["lease one - 100.64.0.2/32 1700000101", "lease two - 100.64.0.3/32 1700000103"])
+        #expect(
+            file == [
+                "lease one 100.64.0.1 100.64.0.2/32 1700000101", "lease two 100.64.0.1 100.64.0.3/32 1700000103",
+            ])
         file.append("lease three - 100.64.0.2/33 1")
         var next = Sample.relay4()
         let loaded = next.load(file, clock(at(4)))

@@ -11,8 +11,6 @@ extension DHCPv4Server {
             let information = message.relayAgentInformation,
             let client = information.first(where: { $0.code == 1 }).flatMap({ ClientIdentity(bytes: $0.value) })
         else { return ([], []) }
-        let override = information.first { $0.code == 11 }.flatMap { IPv4Address(bytes: $0.value) }
-        if message.serverIdentifier == override { message.serverIdentifier = settings.identifier }
         let relay = message.relayAddress
         message.relayAgentInformation = nil
         message.relayAddress = .any
@@ -20,7 +18,6 @@ extension DHCPv4Server {
         var answers: [[UInt8]] = []
         for case .send(let answer, _) in effects {
             var message = answer.message
-            if let override { message.serverIdentifier = override }
             message.relayAddress = relay
             message.relayAgentInformation = information
             answers.append(message.serialized(maximumLength: answer.maximumLength))

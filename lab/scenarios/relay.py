@@ -3,9 +3,11 @@
 import contextlib
 import ipaddress
 import json
+import time
 
 from lab import kea, namespaces, spillway
 from lab.kea import Kea
+from lab.measure import capture
 from lab.measure.capture import Capture
 from lab.measure.ping import ping
 from lab.spillway import CIN, Spillway, is_bonded, settings
@@ -34,7 +36,7 @@ def run(lab):
         hg = Spillway(lab, "hg", settings("hg", network, tunnel={"masquerade": True}))
         with haap, hg:
             address, prefix = first(lab, hg, haap, servers)
-            renewed(lab, hg, servers, address, prefix)
+            renewed(lab, hg, servers, wire, address, prefix)
             restarted(lab, hg, haap, servers, address, prefix)
             another(lab, hg, haap, servers, address, prefix)
             released(lab, hg, haap, servers)
@@ -110,16 +112,22 @@ def first(lab, hg, haap, servers):
     return address, prefix
 
 
-def renewed(lab, hg, servers, address, prefix):
-    """By way of the relay, at half of the lease time; Kea's files tell."""
+def renewed(lab, hg, servers, wire, address, prefix):
+    """By way of the relay, at half of the lease time; Kea's files tell. The routes are there when the first leases would
+    have ended."""
     base = str(ipaddress.ip_network(prefix)[0])
+    granted = time.monotonic()
     ends = {family: int(servers.leases(family)[name]["expire"]) for family, name in ((4, address), (6, base))}
     lab.wait("Kea has renewed both", lambda: all(
         int(servers.leases(family)[name]["expire"]) > ends[family] for family, name in ((4, address), (6, base))),
         LEASE_S, interval=1)
+    time.sleep(max(0, granted + LEASE_S + 2 - time.monotonic()))
     status = hg.status()
     lab.check("renewed: still the same", (given(status), delegated(status)) == (address, prefix))
-    lab.check("renewed: routed as before", routed() == {address, prefix}, str(routed()))
+    lab.check("renewed: routed when the first leases are over", routed() == {address, prefix}, str(routed()))
+    asked = [packet for packet in capture.packets(wire.file) if packet.destination == SERVER and packet.protocol == 17]
+    past = [packet.source for packet in asked if packet.source != HAAP]
+    lab.check("renewed: Kea heard of it from the relay only", len(asked) > 2 and not past, f"{len(asked)}, past it {past}")
 
 
 def restarted(lab, hg, haap, servers, address, prefix):

@@ -60,7 +60,7 @@ public struct LeaseRelayConfiguration: Hashable, Sendable {
     public var link: IPv4Address?
     /// `link6`: the link-address that tells DHCPv6 servers what to give. Default: ``address6``.
     public var link6: IPv6Address?
-    /// `override`: has gateways renew through the relay (RFC 5107). Default: true.
+    /// `override`: the relay stands for the server, so that gateways renew through it. Default: true.
     public var overridesServerIdentifier = true
     /// `subscriber_id`: servers are told the name of the subscriber in this option, too. Default: false.
     public var tellsSubscriber = false

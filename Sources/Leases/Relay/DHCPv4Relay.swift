@@ -10,8 +10,9 @@ public struct DHCPv4Relay: RelayAgent {
         /// An address of the network that clients get addresses from, where ``address`` is not of it: the Link
         /// Selection of RFC 3527.
         public var link: IPv4Address?
-        /// Has servers tell clients to renew at ``address`` (RFC 5107). Without it renewals go to the server directly;
-        /// the relay does not see them and ends the lease while the client goes on.
+        /// Tells clients that ``address`` is the server's (option 54), so that they renew and release by way of the
+        /// relay; servers are told their own. Not all servers do it themselves when asked (RFC 5107). Without it
+        /// renewals go to the server directly; the relay does not see them and ends the lease while the client goes on.
         public var overridesServerIdentifier = true
         /// A message that was relayed more often than this before is dropped, at most 16: RFC 1542 §4.1.1.
         public var maximumHops: UInt8 = 4
@@ -28,12 +29,11 @@ public struct DHCPv4Relay: RelayAgent {
         }
     }
 
-    /// Sub-options of option 82: RFC 3046 §3.1, RFC 3527 §3, RFC 3993 §2, RFC 5107 §4.
+    /// Sub-options of option 82: RFC 3046 §3.1, RFC 3527 §3, RFC 3993 §2.
     enum Suboption {
         static let circuitID: UInt8 = 1
         static let linkSelection: UInt8 = 5
         static let subscriberID: UInt8 = 6
-        static let serverIdentifierOverride: UInt8 = 11
     }
 
     public let settings: Settings
@@ -58,6 +58,7 @@ public struct DHCPv4Relay: RelayAgent {
         guard message.relayAddress == .any, message[DHCPv4Message.Code.relayAgentInformation] == nil else {
             return .relayed
         }
+        nameServer(in: &message, client)
         switch message.messageType {
         case .release:
             guard giveUp(message.clientAddress, .released, client, &effects) else { return .noLease }
@@ -72,15 +73,20 @@ public struct DHCPv4Relay: RelayAgent {
         var information = [RelayAgentSuboption(Suboption.circuitID, client.bytes)]
         if let link = settings.link { information.append(.init(Suboption.linkSelection, link.bytes)) }
         if settings.tellsSubscriber { information.append(.init(Suboption.subscriberID, client.bytes)) }
-        if settings.overridesServerIdentifier {
-            information.append(.init(Suboption.serverIdentifierOverride, settings.address.bytes))
-        }
         message.relayAgentInformation = information
         let payload = message.serialized(maximumLength: .max)
         for server in servers.next(now) {
             effects.append(.forward(RelayedDatagram(payload: payload, destination: .v4(server), port: 67)))
         }
         return nil
+    }
+
+    /// Where the client names the relay it means the server whose offer or lease it speaks of.
+    private func nameServer(in message: inout DHCPv4Message, _ client: ClientIdentity) {
+        guard settings.overridesServerIdentifier, message.serverIdentifier == settings.address else { return }
+        let address = message.requestedAddress ?? message.clientAddress
+        let server = table.server(of: IPPrefix(host: .v4(address)), message.transactionID, for: client)
+        if let identifier = server.flatMap({ IPv4Address($0) }) { message.serverIdentifier = identifier }
     }
 
     /// False when the address is somebody else's: the server might know it by a name that is another's.
@@ -111,6 +117,11 @@ public struct DHCPv4Relay: RelayAgent {
             return effects.append(.discarded(.unexpectedType, client))
         }
         servers.answered(server)
+        let resource = IPPrefix(host: .v4(message.yourAddress))
+        let identifier = message.serverIdentifier?.description ?? ""
+        if message.messageType == .offer {
+            table.noteOffer(resource, by: identifier, message.transactionID, to: client)
+        }
         if message.messageType == .ack, let seconds = message.leaseTime, seconds > 0, message.yourAddress != .any {
             guard DHCPv4Lease.isUsable(message.yourAddress) else {
                 return effects.append(.discarded(.unusable, client))
@@ -118,15 +129,18 @@ public struct DHCPv4Relay: RelayAgent {
             guard table.isAnswer(message.transactionID, to: client) else {
                 return effects.append(.discarded(.unsolicited, client))
             }
-            let resource = IPPrefix(host: .v4(message.yourAddress))
             guard !table.isTaken(resource, from: client) else { return effects.append(.discarded(.taken, client)) }
-            guard table.grant([resource: now.adding(seconds: seconds)], to: client, &effects) else {
+            let grants = [resource: now.adding(seconds: seconds)]
+            guard table.grant(grants, by: identifier, to: client, &effects) else {
                 // The client must not use what there is no route to.
                 return effects.append(.discarded(.exhausted, client))
             }
         }
         if message.messageType == .nak { table.refuse(message.transactionID, to: client, &effects) }
         message.relayAgentInformation = nil
+        if settings.overridesServerIdentifier, message.serverIdentifier != nil {
+            message.serverIdentifier = settings.address
+        }
         // RFC 2131 §4.1 and RFC 1542 §4.1.2. A renewal has its address in both fields.
         let isBroadcast = message.flags & DHCPv4Message.broadcastFlag != 0 || message.messageType == .nak
         let address = message.yourAddress != .any ? message.yourAddress : message.clientAddress

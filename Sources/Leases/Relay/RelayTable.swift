@@ -17,6 +17,8 @@ package struct RelayTable: Sendable {
         let transaction: UInt32
         /// What the client asks to keep or to have.
         let resource: IPPrefix?
+        /// What it was offered, and by which servers.
+        var offers: [IPPrefix: String]
     }
 
     init(capacity: Int, leasesPerClient: Int) {
@@ -34,6 +36,7 @@ package struct RelayTable: Sendable {
             && requests.count <= capacity
             && requests.values.allSatisfy {
                 (1...leasesPerClient).contains($0.count) && Set($0.map(\.transaction)).count == $0.count
+                    && $0.allSatisfy { $0.offers.count <= leasesPerClient }
             }
     }
 
@@ -47,8 +50,24 @@ package struct RelayTable: Sendable {
         // Clients ask again, so that forgetting all of them costs each one message.
         if requests[client] == nil, requests.count >= capacity { requests.removeAll() }
         var own = requests[client] ?? []
+        let offers = own.first { $0.transaction == transaction }?.offers ?? [:]
         own.removeAll { $0.transaction == transaction }
-        requests[client] = own.suffix(leasesPerClient - 1) + [Request(transaction: transaction, resource: resource)]
+        let request = Request(transaction: transaction, resource: resource, offers: offers)
+        requests[client] = own.suffix(leasesPerClient - 1) + [request]
+    }
+
+    /// A server offers something; where several offer the same, the first one does.
+    mutating func noteOffer(_ resource: IPPrefix, by server: String, _ transaction: UInt32, to client: ClientIdentity) {
+        guard let place = requests[client]?.firstIndex(where: { $0.transaction == transaction }),
+            let offers = requests[client]?[place].offers, offers[resource] == nil, offers.count < leasesPerClient
+        else { return }
+        requests[client]?[place].offers[resource] = server
+    }
+
+    /// Who has offered this to the client in the transaction, or else granted it.
+    func server(of resource: IPPrefix, _ transaction: UInt32, for client: ClientIdentity) -> String? {
+        let request = requests[client]?.first { $0.transaction == transaction }
+        return request?.offers[resource] ?? (isOwner(client, of: resource) ? leases[resource]?.group : nil)
     }
 
     /// The client has given something up, and answers that are under way are out of date.
@@ -72,14 +91,15 @@ package struct RelayTable: Sendable {
     /// False, and nothing has changed, when there is no room or somebody else has it. A client that has too many loses
     /// what ends first.
     mutating func grant(
-        _ grants: [IPPrefix: LeaseTime], to client: ClientIdentity, _ effects: inout [RelayEffect]
+        _ grants: [IPPrefix: LeaseTime], by server: String = "", to client: ClientIdentity,
+        _ effects: inout [RelayEffect]
     ) -> Bool {
         let known = grants.keys.count { leases[$0] != nil }
         guard grants.count <= leasesPerClient, leases.count - known + grants.count <= capacity,
             !grants.keys.contains(where: { isTaken($0, from: client) })
         else { return false }
         for (resource, expiry) in grants.sorted(by: { $0.key < $1.key }) {
-            let lease = Lease(client: client, group: "", resource: resource, expiry: expiry)
+            let lease = Lease(client: client, group: server, resource: resource, expiry: expiry)
             if isOwner(client, of: resource) {
                 insert(lease)
                 effects.append(.event(.renewed(lease)))
@@ -130,7 +150,7 @@ package struct RelayTable: Sendable {
             }
             if kind != .lease || lease.expiry <= clock.now {
                 if isOwner(lease.client, of: lease.resource) { _ = remove(lease.resource) }
-            } else if !grant([lease.resource: lease.expiry], to: lease.client, &ignored) {
+            } else if !grant([lease.resource: lease.expiry], by: lease.group, to: lease.client, &ignored) {
                 rejected.append(number + 1)
             }
         }

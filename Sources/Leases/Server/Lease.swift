@@ -3,6 +3,7 @@ import Addresses
 /// What a server has leased.
 public struct Lease: Hashable, Sendable {
     public let client: ClientIdentity
+    /// Of whose pools it is; at a DHCPv4 relay the identifier of the server that granted it.
     public let group: String
     /// An IPv4 address as /32, or a delegated IPv6 prefix.
     public let resource: IPPrefix
