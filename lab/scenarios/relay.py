@@ -15,7 +15,7 @@ from lab.topology import HAAP, HAAP6, LAN, SERVER, SERVER6, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary(), *kea.PROGRAMS]
-LEASE_S = 60
+LEASE_S = 20
 # Kea gives all four addresses away.
 POOL, POOL6 = "100.72.0.0/30", "2001:db8:100::/55"
 NETWORK, NETWORK6 = ipaddress.ip_network(POOL), ipaddress.ip_network(POOL6)
@@ -156,7 +156,7 @@ def another(lab, hg, haap, servers, address, prefix):
     devices = [each["device"] for each in haap.status()["bonds"] if each["client"] == "second"]
     lab.check("another: nothing is routed to it", len(devices) == 1 and not routed(devices[0]), f"{devices}: {routed()}")
     # When the first one's time is over, they are free.
-    status = patient(lab, hg, "has its addresses", has_both, 4 * LEASE_S)
+    status = patient(lab, hg, "has its addresses", has_both, 150)
     lab.check("another: what became free is routed to it", {given(status), delegated(status)} == routed(), str(routed()))
 
 
