@@ -149,6 +149,7 @@ class UDP:
         self._pause = size * 8 / (mbit * 1e6)
         self._count = max(1, int(seconds / self._pause))
         self._padding = bytes(max(0, size - self.HEADER.size))
+        self._is_stopped = False
         self._sent = 0
         self._failed = 0
         self._first_sent = self._last_sent = time.monotonic()
@@ -166,6 +167,8 @@ class UDP:
     def _send(self) -> None:
         start = time.monotonic()
         for number in range(self._count):
+            if self._is_stopped:
+                break
             wait = start + number * self._pause - time.monotonic()
             if wait > 0:
                 time.sleep(wait)
@@ -191,6 +194,10 @@ class UDP:
                 continue
             number, at = self.HEADER.unpack_from(datagram)
             self._arrivals.append((time.monotonic(), number, at))
+
+    def stop(self) -> None:
+        """Sends no more; there is a result of what was sent."""
+        self._is_stopped = True
 
     def result(self) -> UDPFlow:
         """Waits for the last datagram."""

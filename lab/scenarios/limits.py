@@ -32,16 +32,29 @@ def limited(lab, network, overflow):
                 network.dsl.carrier(False)
                 for end in (hg, haap):
                     end.wait_for("LTE alone", uses_only("lte"))
-            flows = [flow.UDP("client", "server", SERVER, 4, mbit=11, size=1200, port=5301),
-                     flow.UDP("server", "client", CLIENT, 4, mbit=11, size=1200, port=5302)]
-            # What a limit lets pass at once is gone after that, and what LTE carries is found.
-            time.sleep(1.5)
-            for host, share in legs.rates(2).items():
+            # A quarter more than what they may carry.
+            mbit = 1.25 * sum(float(LIMITS[leg].split()[0]) for leg in used)
+            flows = [flow.UDP("client", "server", SERVER, 10, mbit=mbit, size=1200, port=5301),
+                     flow.UDP("server", "client", CLIENT, 10, mbit=mbit, size=1200, port=5302)]
+            if overflow == "queue" and "dsl" in used:
+                for end in (hg, haap):
+                    end.wait_for("has found that LTE carries enough", enough, 4)
+            # What a limit lets pass at once is gone after that.
+            time.sleep(0.5)
+            for host, share in legs.rates(1).items():
                 for leg in used:
                     wanted = float(LIMITS[leg].split()[0])
                     name = f"{overflow}, {'+'.join(used)}, {host}: {leg}"
                     lab.figure(name.replace(", ", "_").replace(": ", "_"), share[leg])
                     lab.near(f"{name} at its limit, Mbit/s", share[leg], wanted, 3)
             for each in flows:
+                each.stop()
+            for each in flows:
                 each.result()
         network.dsl.carrier(True)
+
+
+def enough(status) -> bool:
+    """The queue begins with little on LTE."""
+    bond = status.get("bond") or status["bonds"][0]
+    return bond["lte"]["rate_kbit"] >= 1000 * float(LIMITS["lte"].split()[0])
