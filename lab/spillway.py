@@ -181,6 +181,15 @@ class Spillway:
         except json.JSONDecodeError:
             return None
 
+    def explain(self, *words) -> dict:
+        """What `spillway explain --json` tells of a flow; empty when it fails."""
+        command = [str(binary()), "explain", *map(str, words), "--socket", self.value["control"]["socket"], "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
+        if done.returncode:
+            self.lab.say(f"explain {' '.join(map(str, words))}: {done.stderr.strip()}")
+            return {}
+        return json.loads(done.stdout)
+
     def wait_for(self, what: str, condition, seconds: float = 60) -> dict:
         """Polls the status until `condition(status)` holds; returns that status. Ends the scenario if the daemon died
         or the time is over, with the end of its log."""

@@ -10,8 +10,8 @@ struct Spillway: ParsableCommand {
         abstract: "Bonds a DSL and an LTE access into one, as a home gateway or as an aggregation point.",
         version: Daemon.version,
         subcommands: [
-            RunCommand.self, CheckCommand.self, StatusCommand.self, MonitorCommand.self, TopCommand.self, ExplainCommand.self,
-            DiagCommand.self, DrainCommand.self, DecodeCommand.self,
+            RunCommand.self, CheckCommand.self, StatusCommand.self, MonitorCommand.self, TopCommand.self,
+            ExplainCommand.self, DiagCommand.self, DrainCommand.self, DecodeCommand.self,
         ])
 
     /// ArgumentParser's own exit code for a wrong command line is 64.

@@ -38,6 +38,18 @@ class Probe:
         return self.source or (CLIENT if four else CLIENT6), self.destination or (SERVER if four else SERVER6)
 
     @property
+    def source_port(self) -> int:
+        return self.sport or 20000 + self.number
+
+    @property
+    def words(self) -> list[str]:
+        """As `spillway explain` wants it."""
+        ends = [f"[{each}]" if self.version == 6 else each for each in self.addresses]
+        if self.protocol == UDP:
+            ends = [f"{each}:{port}" for each, port in zip(ends, (self.source_port, self.dport))]
+        return [str(self.protocol), *ends, "--dscp", str(self.dscp), "--mac", self.mac]
+
+    @property
     def tag(self) -> bytes:
         return TAG + struct.pack("!I", self.number)
 
@@ -76,7 +88,7 @@ def _frame(probe: Probe, to: bytes) -> bytes:
     if probe.protocol == UDP:
         length = 8 + len(body)
         pseudo = source + destination + struct.pack("!BBH", 0, UDP, length)
-        body = struct.pack("!4H", probe.sport or 20000 + probe.number, probe.dport, length, 0) + body
+        body = struct.pack("!4H", probe.source_port, probe.dport, length, 0) + body
         body = body[:6] + struct.pack("!H", _sum(pseudo + body) or 0xFFFF) + body[8:]
     if probe.version == 4:
         header = struct.pack("!BBHHHBBH", 0x45, probe.dscp << 2, 20 + len(body), 0, 0, 64, probe.protocol, 0)

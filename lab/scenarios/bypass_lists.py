@@ -1,5 +1,6 @@
 """Filter lists: fourteen types, both families, on the right wire; lists that change under traffic; own lists, pins (village)."""
 
+import json
 import socket
 import struct
 import time
@@ -8,6 +9,7 @@ from lab import namespaces, spillway
 from lab.measure import control, flow
 from lab.measure.capture import Capture
 from lab.measure.frames import Probe, Sender, Wires
+from lab.scenario import REPOSITORY
 from lab.spillway import Spillway, is_bonded, settings, uses_only
 from lab.topology import HAAP, SERVER, SERVER6, Topology
 
@@ -94,7 +96,8 @@ def run(lab):
                     {"description": "voice", "leg": "dsl", "destination_port": 7400},
                     {"description": "backup", "leg": "lte", "destination_port": 7300}],
         }
-        haap, hg = Spillway(lab, "haap", value), Spillway(lab, "hg", settings("hg", network, **own))
+        haap = Spillway(lab, "haap", value)
+        hg = Spillway(lab, "hg", settings("hg", network, **own, colour={"overflow": "queue"}))
         said = [Capture("hg", leg, lab.out / f"hg-{leg}-control.pcap", snap=1600, filter="proto 47") for leg in ("dsl", "lte")]
         with haap, hg:
             listed(lab, hg)
@@ -102,6 +105,7 @@ def run(lab):
             given = [each for file in said for each in control.saying(control.messages(file.stop()), control.FILTER_LIST)]
             sender = Sender("client", "c0", "hg", "lan")
             types(lab, hg, sender)
+            downstream(lab, haap)
             own_lists(lab, hg, sender)
             answers(lab)
             pins(lab, "queue")
@@ -142,19 +146,84 @@ def names():
                        f'{{ {address} timeout 10m comment "video.example.net" }}')
 
 
+def explained(answer: dict) -> str:
+    """The wire that `explain` names, in the words of `Wires`."""
+    if answer.get("way") == "bypass":
+        return f"bypass {answer.get('source_becomes')}"
+    return answer.get("bond", {}).get("leg", "nowhere")
+
+
 def types(lab, hg, sender):
-    """Each type: on the wire."""
+    """Each type: what `explain` says, and on the wire."""
     text = namespaces.run("hg", "nft", "list", "ruleset")
     (lab.out / "hg-ruleset.nft").write_text(text)
     namespaces.run("hg", "nft", "--check", "-f", lab.out / "hg-ruleset.nft")
     wires = Wires("hg", lab.out, "types")
     sent = probes()
+    begun = time.monotonic()
+    said = [hg.explain(*probe.words) for probe, _, _ in sent]
+    lab.figure("explain_ms", (time.monotonic() - begun) * 1e3 / len(sent))
+    lab.save("hg-explain.json", said)
     sender.send(*[probe for probe, _, _ in sent])
     wires.stop()
-    for probe, matches, _ in sent:
+    for (probe, matches, item), answer in zip(sent, said):
         found = wires.of(probe)
         lab.check(f"{probe.name}: {'past the bond' if matches else 'by the bond'}",
                   found == (BYPASS[probe.version] if matches else "dsl"), found)
+        policy = answer.get("policy", {})
+        told = [policy.get("by"), policy.get("list"), policy.get("item")]
+        # The kernel knows an address of a name by the name.
+        item = "video.example.net" if item == "item 0" else item
+        wanted = ["list", "operator", item] if matches else ["no_item", None, None]
+        lab.check(f"{probe.name}: explain agrees", explained(answer) == found and told == wanted,
+                  f"{explained(answer)}, {told}")
+    for probe, matches, _ in (sent[0], sent[1]):
+        answer = hg.explain(*probe.words)
+        basis, wanted = answer.get("policy", {}).get("by"), "connection" if matches else "connection_without_choice"
+        lab.check(f"{probe.name}: explain knows that it runs", explained(answer) == wires.of(probe) and basis == wanted,
+                  f"{basis}: {explained(answer)}")
+
+
+def downstream(lab, haap):
+    """At the aggregator: to a subscriber, and to nobody's."""
+    answers = [haap.explain("udp", f"{SERVER}:40000", "192.168.2.10:40001"), haap.explain("udp", SERVER6, LAN6 + "10"),
+               haap.explain("udp", SERVER, "192.168.99.1")]
+    lab.save("haap-explain.json", answers)
+    for answer in answers[:2]:
+        bond = answer.get("bond", {})
+        told = [answer.get("way"), bond.get("client"), bond.get("leg"), *[leg["leg"] for leg in bond.get("legs", [])]]
+        wanted = ["bond", spillway.CIN, "dsl", "dsl", "lte"]
+        lab.check("aggregator: explain names the bond and its legs", told == wanted, str(told))
+    way = answers[2].get("way")
+    lab.check("aggregator: explain knows what is no bond's", way in ("route", "none"), str(way))
+
+
+def judge(folder):
+    import jsonschema
+
+    schema = jsonschema.Draft202012Validator(json.loads((REPOSITORY / "docs/explain.schema.json").read_text()))
+    for host in ("hg", "haap"):
+        answers = json.loads((folder / f"{host}-explain.json").read_text())
+        wrong = [f"{error.json_path}: {error.message}" for each in answers for error in schema.iter_errors(each)]
+        passed = bool(answers) and not wrong
+        yield f"{host}: explain answers as docs/explain.schema.json has it", passed, "; ".join(wrong[:5])
+
+
+def see(lab, hg, sender, name, cases) -> None:
+    """Sends a packet for each case: on the wire that it is to take, which `explain` has named before."""
+    wires = Wires("hg", lab.out, name)
+    said = [hg.explain(*probe.words) for probe, _ in cases]
+    sender.send(*[probe for probe, _ in cases])
+    wires.stop()
+    compare(lab, wires, cases, said)
+
+
+def compare(lab, wires, cases, said) -> None:
+    for (probe, wanted), answer in zip(cases, said):
+        found = wires.of(probe)
+        lab.check(probe.name, found == wanted, found)
+        lab.check(f"{probe.name}: explain agrees", explained(answer) == found,
+                  f"{explained(answer)}: {answer.get('summary')}")
 
 
 def own_lists(lab, hg, sender):
@@ -169,12 +238,7 @@ def own_lists(lab, hg, sender):
         (Probe("a pin to LTE, IPv6", 6, dport=7300), "lte"),
         (Probe("a pin to DSL", dscp=40), "dsl"),
     ]
-    wires = Wires("hg", lab.out, "own")
-    sender.send(*[probe for probe, _ in cases])
-    wires.stop()
-    for probe, wanted in cases:
-        found = wires.of(probe)
-        lab.check(probe.name, found == wanted, found)
+    see(lab, hg, sender, "own", cases)
 
 
 def answers(lab):
@@ -256,6 +320,7 @@ def changes(lab, hg, first, sender):
         (Probe("new flow, no longer listed", destination=NET + "3", dport=8001), "dsl"),
         (Probe("an item that is switched off", dport=7502), "dsl"),
     ]
+    said = [hg.explain(*probe.words) for probe, _ in cases]
     sender.send(*[probe for probe, _ in cases])
     # Ten thousand, while the same flows go on.
     many = [item(5, f"198.18.{n // 250}.{n % 250}:{1024 + n % 7}", f"pair {n}") for n in range(4000)]
@@ -274,15 +339,14 @@ def changes(lab, hg, first, sender):
         (Probe("one of the pairs", destination="198.18.3.7", dport=1024 + 757 % 7), BYPASS[4]),
         (Probe("none of the pairs", destination="198.18.3.7", dport=1025 + 757 % 7), "dsl"),
     ]
+    said += [hg.explain(*probe.words) for probe, _ in more]
     sender.send(*[probe for probe, _ in more])
     results = {port: each.result() for port, each in flows.items()}
     came = [after - before for before, after in zip(generations, generations[1:])]
     # The first one also ends the watch for the names of the list before, which is another table.
     lab.check("ten thousand items are one transaction", came[1] == 1, str(came))
     wires.stop()
-    for probe, wanted in cases + more:
-        found = wires.of(probe)
-        lab.check(probe.name, found == wanted, found)
+    compare(lab, wires, cases + more, said)
     for port, way in ((8001, BYPASS[4]), (7500, "dsl")):
         result, where = results[port], wires.count(port)
         lab.check(f"running flow to port {port}: nothing lost", result.lost == 0, f"{result.lost} of {result.sent}")
@@ -295,26 +359,16 @@ def lost(lab, network, hg, sender):
     time.sleep(1)
     network.dsl.carrier(False)
     hg.wait_for("LTE alone", uses_only("lte"))
-    wires = Wires("hg", lab.out, "lost")
     cases = [
         (Probe("DSL lost: own bypass", destination=NET + "3", dport=7100), "lte"), (Probe("DSL lost: own bypass, IPv6", 6, dport=7100), "lte"),
         (Probe("DSL lost: a pin to DSL", dscp=40, sport=2), "lte"),
     ]
-    sender.send(*[probe for probe, _ in cases])
+    see(lab, hg, sender, "lost", cases)
     result = running.result()
-    wires.stop()
-    for probe, wanted in cases:
-        found = wires.of(probe)
-        lab.check(probe.name, found == wanted, found)
     lab.at_most("DSL lost: a flow beside the bond is away, ms", result.longest_gap_ms, 200)
     network.dsl.carrier(True)
     namespaces.run("hg", "ip", "-6", "route", "replace", "default", "via", "2001:db8:d::1", "dev", "dsl", "metric", "100")
     hg.wait_for("both again", is_bonded)
     hg.wait_for("open again", lambda status: status["policy"]["bypass_open"] == ["ipv4", "ipv6"])
-    wires = Wires("hg", lab.out, "back")
     cases = [(Probe("DSL back: own bypass", destination=NET + "3", dport=7100, sport=3), BYPASS[4]), (Probe("DSL back: a pin", dscp=40, sport=3), "dsl")]
-    sender.send(*[probe for probe, _ in cases])
-    wires.stop()
-    for probe, wanted in cases:
-        found = wires.of(probe)
-        lab.check(probe.name, found == wanted, found)
+    see(lab, hg, sender, "back", cases)

@@ -93,7 +93,8 @@ struct Explanation {
     var summary: String {
         let interface = routing?.interface ?? "?"
         switch way {
-        case .none: return "nowhere: \(refusal ?? (isDropped ? "a rule drops it" : "the bond's device gives it no leg"))"
+        case .none:
+            return "nowhere: \(refusal ?? (isDropped ? "a rule drops it" : "the bond's device gives it no leg"))"
         case .host: return "to this host"
         case .bypass: return "past the bond, by \(interface)"
         case .route: return "by \(interface), \(hasBond ? "which is no bond's device" : "because there is no bond")"
@@ -117,7 +118,9 @@ struct Explanation {
         if let policy {
             steps.append(("lists", policy.text))
             if let renewed { steps.append(("lists", "a new flow like it: \(renewed.text)")) }
-            for set in (renewed ?? policy).notAsked { steps.append(("lists", "not compared with \(set): say more of the packet")) }
+            for set in (renewed ?? policy).notAsked {
+                steps.append(("lists", "not compared with \(set): say more of the packet"))
+            }
         }
         if let routing {
             let hop = routing.route.nextHops.first?.gateway.map { " via \($0)" } ?? ""
@@ -136,8 +139,11 @@ struct Explanation {
     }
 
     private static func steps(_ bonded: Bonded, _ label: (LegID) -> String) -> [(stage: String, text: String)] {
-        var steps = [("leg", bonded.choice?.text(label) ?? "none: the filters at \(bonded.device) give it no mark of a leg")]
-        for unused in bonded.unused { steps.append(("leg", "\(label(unused.leg).uppercased()) is not used: \(unused.text)")) }
+        let none = "none: the filters at \(bonded.device) give it no mark of a leg"
+        var steps = [("leg", bonded.choice?.text(label) ?? none)]
+        for unused in bonded.unused {
+            steps.append(("leg", "\(label(unused.leg).uppercased()) is not used: \(unused.text)"))
+        }
         for wire in bonded.wires {
             let hop = wire.gateway.map { " via \($0)" } ?? ""
             let device = wire.interface.map { " by \($0)" } ?? ""

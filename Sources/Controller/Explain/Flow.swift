@@ -86,7 +86,7 @@ public struct Flow: Hashable, Sendable {
         }
         let isBracketed = text.hasPrefix("[")
         guard let found = IPAddress(String(address)), (found.family == .v6) == isBracketed else {
-            throw Problem(description: "\"\(text)\" is no address, alone or with a port: 192.0.2.1:80, [2001:db8::1]:80")
+            throw Problem(description: "\"\(text)\" is no address, or none with a port: 192.0.2.1:80, [2001:db8::1]:80")
         }
         guard let port else { return (found, nil) }
         guard !port.isEmpty, port.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = UInt16(port) else {
@@ -98,9 +98,9 @@ public struct Flow: Hashable, Sendable {
     // MARK: As words of a request
 
     init?(_ words: [Substring]) {
-        guard words.count >= 3, var flow = try? Flow(String(words[0]), from: String(words[1]), to: String(words[2])) else {
-            return nil
-        }
+        guard words.count >= 3,
+            var flow = try? Flow(String(words[0]), from: String(words[1]), to: String(words[2]))
+        else { return nil }
         for word in words[3...] {
             guard let equal = word.firstIndex(of: "=") else { return nil }
             let value = String(word[equal...].dropFirst())

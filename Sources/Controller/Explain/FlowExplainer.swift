@@ -55,7 +55,9 @@ struct FlowExplainer {
     private func origin(_ flow: inout Flow) throws -> Link? {
         let link: Link
         if let name = flow.interface {
-            guard let found = try state.route.link(.name(name)) else { throw Flow.Problem(description: "there is no \(name)") }
+            guard let found = try state.route.link(.name(name)) else {
+                throw Flow.Problem(description: "there is no interface \(name)")
+            }
             link = found
         } else {
             guard case .route(let back) = try lookUp(RouteQuestion(to: flow.source)) else {
@@ -206,7 +208,8 @@ struct FlowExplainer {
             }
         } else {
             bonded.choice = LegChoice(fate) { mark in legs.first { self.mark($0) == mark & kernel.markMask } }
-            if let leg = bonded.choice?.leg, packet.mark & kernel.markMask == mark(leg) { bonded.choice?.isPinned = true }
+            let asked = packet.mark & kernel.markMask
+            if let leg = bonded.choice?.leg, asked == mark(leg) { bonded.choice?.isPinned = true }
         }
         for leg in legs where bonded.choice?.legs.contains(leg) == true {
             if let wire = try wire(leg, link.kind) { bonded.wires.append(wire) }

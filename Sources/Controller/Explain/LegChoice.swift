@@ -28,7 +28,9 @@ indirect enum FilterFate: Hashable {
         }
     }
 
-    private static func act(_ actions: ArraySlice<Action>, _ filters: ArraySlice<Filter>, _ mark: UInt32) -> FilterFate {
+    private static func act(
+        _ actions: ArraySlice<Action>, _ filters: ArraySlice<Filter>, _ mark: UInt32
+    ) -> FilterFate {
         guard let action = actions.first else { return .marked(mark) }
         func go(_ verdict: Verdict, _ mark: UInt32) -> FilterFate {
             switch verdict {
@@ -59,8 +61,8 @@ struct LegChoice: Hashable {
     enum Chooser: Hashable {
         /// Filters: what is within this rate takes `leg`, the rest `beyond`; 0: the rate does not matter.
         case filters(rate: UInt64)
-        /// The queue before both legs: nanoseconds that a packet which is no sparse flow's would wait for the first leg,
-        /// and how long before the second one helps.
+        /// The queue before both legs: nanoseconds that a packet which is no sparse flow's would wait for the first
+        /// leg, and above which the second one helps.
         case queue(wait: UInt64, patience: UInt64)
         /// By the flow's hash; the first leg's share of 65536.
         case hash(share: UInt32)
@@ -160,7 +162,7 @@ extension LegChoice {
             return "\(name) now: a packet waits \(wait / 1000) us for DSL, and LTE helps above \(patience / 1000) us; "
                 + "flows that send little take DSL"
         case .hash(let share):
-            return "DSL or LTE by the kernel's hash of the flow, which cannot be asked for: \(percent(share)) % of flows take DSL"
+            return "DSL or LTE by the kernel's hash of the flow, which nobody can ask for; \(percent(share)) % take DSL"
         case .shares(let share): return "\(name) now: DSL is to carry \(percent(share)) % of the bytes"
         }
     }

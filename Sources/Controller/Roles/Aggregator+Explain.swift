@@ -42,7 +42,8 @@ extension Aggregator {
             if lteRates[session.id] != nil, !secondLeg(of: session.id, rates?.lteDownstream).isUsed {
                 return ("slow", "it carries too little to be worth its use")
             }
-            if let rates, LegPolicy(settings.colour, rates).committed(bond.committedInformationRate, settings.colour) == nil {
+            let policy = rates.map { LegPolicy(settings.colour, $0) }
+            if let policy, policy.committed(bond.committedInformationRate, settings.colour) == nil {
                 return ("rate_unknown", "DSL's rate is not known, so nothing can be beyond it")
             }
         }

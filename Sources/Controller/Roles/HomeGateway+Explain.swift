@@ -29,19 +29,20 @@ extension HomeGateway {
     private func whyUnused(_ id: LegID) -> (String, String) {
         guard legs.contains(where: { $0.id == id }) else { return ("off", "it is switched off in the settings") }
         guard let bond = session.bond, bond.legs[id] != nil else {
-            let reason = lastChange[id].map { ", \($0.state) \((Clock.now() - $0.since).milliseconds / 1000) s ago" } ?? ""
+            let age = lastChange[id].map { (Clock.now() - $0.since).milliseconds / 1000 } ?? 0
+            let reason = lastChange[id].map { ", \($0.state) \(age) s ago" } ?? ""
             return ("down", "its leg is not up (\(session.stateName(of: id))\(reason))")
         }
         if let diagnostic = session.diagnostic, diagnostic != .bonding {
             return ("diagnostic", "a diagnostic of \(diagnostic.name) binds the traffic")
         }
         if id == .secondary {
-            if session.isSecondaryReserve { return ("quota", "the month's volume is used up, and it is only a reserve") }
+            if session.isSecondaryReserve { return ("quota", "the month's volume is used up: it is only a reserve") }
             if session.rtt.primaryOnly {
                 let far = session.rtt.difference.map { ": \($0.milliseconds) ms" } ?? ""
                 return ("round_trip", "its round trip is too far from DSL's\(far)")
             }
-            if session.leavesSecondary { return ("adds_nothing", "it loses so much, or is so late, that it adds nothing") }
+            if session.leavesSecondary { return ("adds_nothing", "it loses too much, or is too late, to be of use") }
             if settings.colour.overflow == .queue, !secondLeg.isUsed {
                 return ("slow", "it carries too little to be worth its use")
             }

@@ -38,7 +38,7 @@ public struct RuleWalk: Sendable {
     public private(set) var translation: Translation?
     public private(set) var isDropped = false
 
-    /// The element of a set that holds a key; nil: none does. A key's fields fill whole registers where there are several.
+    /// The element of a set that holds a key; nil: none does. Each of several fields begins in a register of its own.
     public typealias Find = (_ set: String, _ register: [UInt8]) throws(KernelError) -> Element?
 
     private let rules: [String: [ChainRule]]
@@ -108,7 +108,9 @@ public struct RuleWalk: Sendable {
         for expression in rule.expressions {
             switch expression {
             case .payload(let load):
-                guard let bytes = packet.bytes(load.base, offset: load.offset, length: load.length) else { return .unknown }
+                guard let bytes = packet.bytes(load.base, offset: load.offset, length: load.length) else {
+                    return .unknown
+                }
                 put(bytes, load.destination)
             case .payloadStore(let store):
                 packet.store(get(store.source, store.length), store.base, offset: store.offset)
@@ -257,7 +259,7 @@ extension NFTablesClient {
                 let walk = try RuleWalk(packet, rules, from: chain, policy: entry.hook?.policy ?? .accept) {
                     (name, register) throws(KernelError) in
                     guard let set = sets[name] else {
-                        throw .malformed(Operation("read", "set \(table) \(name)"), "a rule names it, and it is not there")
+                        throw .malformed(Operation("read", "set \(table) \(name)"), "it is not there, but in a rule")
                     }
                     let key = set.values(Array(register.prefix(set.keyLength)))
                     return try elements([key], of: set).first.flatMap { $0 }

@@ -93,7 +93,8 @@ extension Exchange {
                 let attributes = message.attributes(after: MemoryLayout<nfgenmsg>.size, of: ConnectionSpace.self)
                 let reply = attributes.nested(ConnectionSpace.reply).nested(TupleSpace.addresses)
                 return TrackedConnection(
-                    mark: attributes.get(ConnectionSpace.mark) ?? 0, status: attributes.get(ConnectionSpace.status) ?? 0,
+                    mark: attributes.get(ConnectionSpace.mark) ?? 0,
+                    status: attributes.get(ConnectionSpace.status) ?? 0,
                     replyDestination: reply.get(TupleAddressSpace.destination(family)))
             }
             throw KernelError.malformed(request.operation, "no connection in it")
