@@ -72,7 +72,8 @@ import Testing
             try #require(object?["properties"] as? [String: Any]).keys.map { "`\($0)`" }
         }
         let all = try members(schema) + ["flow", "decision", "route", "bond"].flatMap { try members(parts[$0]) }
-        let documented = try Document("docs/explain.md").table("member").flatMap { Document.code($0[0]).map { "`\($0)`" } }
+        let rows = try Document("docs/explain.md").table("member")
+        let documented = rows.flatMap { Document.code($0[0]).map { "`\($0)`" } }
         #expect(documented.sorted() == all.sorted())
         let why = (parts["unused"]?["properties"] as? [String: [String: Any]])?["why"]?["enum"] as? [String]
         #expect(try Document("docs/explain.md").table("word").map { $0[0] } == why?.map { "`\($0)`" })
