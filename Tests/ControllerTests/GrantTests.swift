@@ -63,6 +63,17 @@ import Testing
         #expect(book.owners.isEmpty && book[Self.one] == nil)
     }
 
+    @Test func whatIsLeasedToAnotherIsNotGranted() throws {
+        var book = Self.book()
+        let leased = IPPrefix("100.64.0.2/32")!
+        book.leaseHolder = { prefix, client in prefix == leased && client != Self.two ? "two" : nil }
+        let wanted = Self.grant { $0.address = IPv4Address("100.64.0.2") }
+        #expect(throws: GrantBook.Unusable.self) { try take(&book, Self.one, wanted) }
+        #expect(book.owners.isEmpty)
+        _ = try take(&book, Self.two, wanted)
+        #expect(book.owners.count == 1)
+    }
+
     @Test(arguments: [
         grant { $0.filterList = "none" }, grant { $0.pool = "none" },
         grant { $0.address = IPv4Address("192.0.2.1") }, grant { $0.address = IPv4Address("192.0.2.10") },

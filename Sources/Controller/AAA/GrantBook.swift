@@ -25,6 +25,8 @@ struct GrantBook {
     /// Who has an address or prefix: by the settings, and by a server's word.
     private let listedOwners: [IPPrefix: ClientIdentificationName]
     private(set) var owners: [IPPrefix: ClientIdentificationName] = [:]
+    /// Who else has leased something of a prefix from a pool.
+    var leaseHolder: (IPPrefix, ClientIdentificationName) -> String? = { _, _ in nil }
 
     init(_ settings: AggregationPointConfiguration, _ radius: RADIUSConfiguration) {
         self.settings = settings
@@ -99,6 +101,9 @@ struct GrantBook {
         }
         if let owner = owners[prefix] ?? listedOwners[prefix], owner != client {
             throw Unusable(description: "\(prefix) is already routed to \(owner)")
+        }
+        if let holder = leaseHolder(prefix, client) {
+            throw Unusable(description: "\(prefix) is leased to \(holder)")
         }
         if let address = reserved.first(where: prefix.contains) {
             throw Unusable(description: "\(prefix) holds \(address), which is not a subscriber's")

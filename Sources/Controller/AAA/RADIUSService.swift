@@ -4,6 +4,7 @@ import EventLog
 import Formatting
 import GREBonding
 import Glibc
+import Leases
 import Logging
 import ProtocolSupport
 import RADIUS
@@ -88,6 +89,10 @@ final class RADIUSService {
     }
 
     func start() throws(SystemError) {
+        grants.leaseHolder = { [weak self] (prefix: IPPrefix, client: ClientIdentificationName) -> String? in
+            guard let leases = self?.aggregator?.leases, let client = ClientIdentity(client) else { return nil }
+            return leases.holder(of: prefix, besides: client)?.description
+        }
         if radius.dynamicAuthorization { try listen(loop) }
         account(.service(on: true, nas.attributes))
     }
@@ -165,6 +170,7 @@ final class RADIUSService {
                 grant, of: request.client, by: userName(request.client, request.leg, request.source),
                 from: request.source, base: aggregator?.subscribers.base(of: request.client))
             accepted &+= 1
+            claim(grants[request.client]?.prefixes ?? [], of: request.client, as: subscriber)
             let parameters = SessionParameters(settings.session, grant)
             answer(request, .granted(subscriber, Authorization(subscriber, parameters: parameters)))
         } catch {
@@ -189,7 +195,18 @@ final class RADIUSService {
     // MARK: Bonds
 
     /// The grant was for nothing, or its bond is over.
-    func forget(_ client: ClientIdentificationName) { grants.forget(client) }
+    func forget(_ client: ClientIdentificationName) {
+        grants.forget(client)
+        claim([], of: client, as: nil)
+    }
+
+    /// Pools give nobody else what is granted.
+    private func claim(
+        _ prefixes: [IPPrefix], of client: ClientIdentificationName, as subscriber: SubscriberConfiguration?
+    ) {
+        guard let leases = aggregator?.leases, let client = ClientIdentity(client) else { return }
+        leases.claim(prefixes, of: client, as: subscriber)
+    }
 
     /// A bond has begun.
     func began(_ id: UInt32, _ client: ClientIdentificationName) {

@@ -43,6 +43,15 @@ protocol LeaseAuthority: Sendable {
     /// - Parameter bond: whose message it is; nil for what comes from elsewhere, and for timeouts
     mutating func handle(_ input: RelayInput, of bond: ServedBond?, now: LeaseTime) -> [RelayEffect]
 
+    /// What a RADIUS server routes to the client, and what of it the client is leased: nobody else is leased anything
+    /// of it. Nothing of either: it is over.
+    mutating func claim(
+        _ prefixes: [IPPrefix], lease: IPPrefix?, of client: ClientIdentity, now: LeaseTime
+    ) -> [RelayEffect]
+
+    /// Who else has leased, or is offered, something of a prefix.
+    func holder(of prefix: IPPrefix, besides client: ClientIdentity) -> ClientIdentity?
+
     /// Whether datagrams that do not come by a bond are for it.
     var takesFromServers: Bool { get }
 
@@ -84,6 +93,16 @@ struct DHCPv4Authority: LeaseAuthority {
         }
     }
 
+    mutating func claim(
+        _ prefixes: [IPPrefix], lease: IPPrefix?, of client: ClientIdentity, now: LeaseTime
+    ) -> [RelayEffect] {
+        server.handle(.claim(prefixes, lease: lease, of: client), now: now).map { effect($0, nil) }
+    }
+
+    func holder(of prefix: IPPrefix, besides client: ClientIdentity) -> ClientIdentity? {
+        server.holder(of: prefix, besides: client)
+    }
+
     private func effect(_ effect: ServerEffect<DHCPv4Server.Answer>, _ bond: ServedBond?) -> RelayEffect {
         RelayEffect(effect) { answer in
             var message = answer.message
@@ -117,6 +136,16 @@ struct DHCPv6Authority: LeaseAuthority {
         case .withdraw(let client): return server.handle(.withdraw(client), now: now).map { effect($0, .v6(.any)) }
         case .fromServer: return []
         }
+    }
+
+    mutating func claim(
+        _ prefixes: [IPPrefix], lease: IPPrefix?, of client: ClientIdentity, now: LeaseTime
+    ) -> [RelayEffect] {
+        server.handle(.claim(prefixes, lease: lease, of: client), now: now).map { effect($0, .v6(.any)) }
+    }
+
+    func holder(of prefix: IPPrefix, besides client: ClientIdentity) -> ClientIdentity? {
+        server.holder(of: prefix, besides: client)
     }
 
     private func effect(_ effect: ServerEffect<DHCPv6Message>, _ source: IPAddress) -> RelayEffect {

@@ -53,6 +53,16 @@ final class LeaseChannel {
     func resources(of client: ClientIdentity) -> [IPPrefix] { authority.resources(of: client) }
     var leases: [Lease] { authority.leases }
 
+    /// See ``LeaseAuthority/claim(_:lease:of:now:)``; what is not of this family is left out.
+    func claim(_ prefixes: [IPPrefix], lease: IPPrefix?, of client: ClientIdentity) {
+        let own = prefixes.filter { $0.address.family == family }
+        run(authority.claim(own, lease: lease, of: client, now: .now))
+    }
+
+    func holder(of prefix: IPPrefix, besides client: ClientIdentity) -> ClientIdentity? {
+        authority.holder(of: prefix, besides: client)
+    }
+
     // MARK: Bonds
 
     func add(_ bond: ServedBond) {

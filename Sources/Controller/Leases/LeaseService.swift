@@ -74,6 +74,19 @@ final class LeaseService {
         for channel in channels.values { channel.remove(link: bond.link) }
     }
 
+    /// What a RADIUS server routes to a client is nobody else's from now on: its address and its prefix are what it is
+    /// leased. nil: that is over.
+    func claim(_ prefixes: [IPPrefix], of client: ClientIdentity, as subscriber: SubscriberConfiguration?) {
+        channels[.v4]?.claim(
+            prefixes, lease: (subscriber?.address).map { IPPrefix(host: .v4($0)) }, of: client)
+        channels[.v6]?.claim(prefixes, lease: subscriber?.prefix, of: client)
+    }
+
+    /// Who else has leased, or is offered, something of a prefix.
+    func holder(of prefix: IPPrefix, besides client: ClientIdentity) -> ClientIdentity? {
+        channels[prefix.address.family]?.holder(of: prefix, besides: client)
+    }
+
     /// What is to be routed to the client's bond.
     func resources(of client: ClientIdentity) -> [IPPrefix] {
         channels.sorted { $0.key == .v4 && $1.key == .v6 }.flatMap { $0.value.resources(of: client) }
@@ -114,7 +127,8 @@ extension LeaseTable.Settings {
         }
         let groups = Dictionary(uniqueKeysWithValues: settings.pools.map { ($0.name, pools($0)) })
             .filter { !$0.value.isEmpty }
-        if groups.isEmpty, reservations.isEmpty { return nil }
+        // RADIUS servers may say what there is.
+        if groups.isEmpty, reservations.isEmpty, settings.radius == nil { return nil }
         self.init(
             pools: groups, reservations: reservations,
             excluded: [IPPrefix(host: .v4(settings.dhcp.server))], capacity: max(131_072, settings.limits.bonds))

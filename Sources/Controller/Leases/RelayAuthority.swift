@@ -12,6 +12,13 @@ struct RelayAuthority<Relay: RelayAgent>: LeaseAuthority {
         relay.handle(input, now: now)
     }
 
+    /// The operator's servers lease, and the operator sees to it that they and RADIUS agree.
+    mutating func claim(
+        _ prefixes: [IPPrefix], lease: IPPrefix?, of client: ClientIdentity, now: LeaseTime
+    ) -> [RelayEffect] { [] }
+
+    func holder(of prefix: IPPrefix, besides client: ClientIdentity) -> ClientIdentity? { nil }
+
     var takesFromServers: Bool { true }
     var deadline: LeaseTime? { relay.deadline }
     var leases: [Lease] { relay.leases }

@@ -38,6 +38,14 @@ package struct LeaseBook: Sendable {
         if let lease { end(lease, reason, &effects) }
     }
 
+    /// See ``LeaseTable/claim(_:lease:of:)``.
+    mutating func claim<Answer>(
+        _ prefixes: [IPPrefix], lease: IPPrefix?, of client: ClientIdentity,
+        _ effects: inout [ServerEffect<Answer>]
+    ) {
+        if let ended = table.claim(prefixes, lease: lease, of: client) { end(ended, .withdrawn, &effects) }
+    }
+
     mutating func runTimers<Answer>(_ now: LeaseTime, _ effects: inout [ServerEffect<Answer>]) {
         while let lease = table.popExpired(now) { end(lease, .expired, &effects) }
     }

@@ -24,6 +24,26 @@ public struct LeasePool: Hashable, Sendable {
         count = 1 << UInt64(min(32, delegatedLength - prefix.length))
     }
 
+    /// Of each resource.
+    var length: UInt8 { base.length }
+
+    /// Whether a resource of the pool is, holds or is in one of the prefixes.
+    func meets(_ prefixes: [IPPrefix]) -> Bool { prefixes.contains { meets($0.masked) } }
+
+    private func meets(_ prefix: IPPrefix) -> Bool {
+        switch (base.address, prefix.address) {
+        case (.v4(let a), .v4(let b)):
+            let (first, start) = (UInt64(a.rawValue), UInt64(b.rawValue))
+            return first < start + 1 << UInt64(32 - prefix.length) && start < first + count
+        case (.v6(let a), .v6(let b)):
+            let end = prefix.length >= 64 ? b.high : b.high | UInt64.max >> UInt64(prefix.length)
+            let room = base.length == 64 ? 0 : UInt64.max >> UInt64(base.length)
+            let last = a.high &+ (count - 1) << UInt64(64 - base.length) | room
+            return a.high <= end && b.high <= last
+        default: return false
+        }
+    }
+
     /// `index` is less than ``count``.
     subscript(index: UInt64) -> IPPrefix {
         var result = base

@@ -6,6 +6,9 @@ public enum ServerInput<Message: Hashable & Sendable>: Hashable, Sendable {
     case timeout
     /// The operator takes the lease back; its client hears of it when it renews.
     case withdraw(ClientIdentity)
+    /// From now on the prefixes are routed to the client by another's word, and `lease`, one of them, is what it is
+    /// given; nobody else is given anything of them. Without prefixes this is over.
+    case claim([IPPrefix], lease: IPPrefix?, of: ClientIdentity)
 }
 
 /// What the servers of both families have in common.
@@ -26,6 +29,11 @@ extension LeaseServer {
 
     /// What the client has leased.
     package func lease(of client: ClientIdentity) -> Lease? { book.table.lease(of: client) }
+
+    /// Who else has leased, or is offered, something of a prefix.
+    package func holder(of prefix: IPPrefix, besides client: ClientIdentity) -> ClientIdentity? {
+        book.table.holder(of: prefix, besides: client)
+    }
 
     /// In no order.
     package var leases: [Lease] { book.table.leases }
@@ -50,6 +58,7 @@ extension LeaseServer {
         case .message(let message, let client, let group): receive(message, client, group, now, &effects)
         case .timeout: break
         case .withdraw(let client): book.end(client, .withdrawn, now, &effects)
+        case .claim(let prefixes, let lease, let client): book.claim(prefixes, lease: lease, of: client, &effects)
         }
         return effects
     }

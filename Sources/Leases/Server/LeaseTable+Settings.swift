@@ -11,6 +11,9 @@ extension LeaseTable {
         /// How many clients are remembered, active or not.
         public var capacity: Int
 
+        /// Of the pools' resources.
+        var resourceLengths: Set<UInt8> { Set(pools.values.joined().map(\.length)) }
+
         public init(
             pools: [String: [LeasePool]], reservations: [ClientIdentity: IPPrefix] = [:],
             excluded: Set<IPPrefix> = [], capacity: Int = 131_072

@@ -33,6 +33,7 @@ public struct LeaseTable: Sendable {
     let settings: Settings
     private(set) var records: [ClientIdentity: Record] = [:]
     private(set) var owners: [IPPrefix: ClientIdentity] = [:]
+    var claims: LeaseClaims
     private var reserved: Set<IPPrefix> = []
     private var cursors: [String: Cursor] = [:]
     private var held: [String: HeldQueue] = [:]
@@ -42,6 +43,7 @@ public struct LeaseTable: Sendable {
 
     init(_ settings: Settings) {
         self.settings = settings
+        claims = LeaseClaims(resourceLengths: settings.resourceLengths)
         reserved = settings.excluded.union(settings.reservations.values)
     }
 
@@ -69,7 +71,7 @@ public struct LeaseTable: Sendable {
         guard let resource = choose(client, group, wish) else { return (nil, ended) }
         records[client] = Record(
             lease: Lease(client: client, group: group, resource: resource, expiry: expiry), state: .offered,
-            isStatic: settings.reservations[client] != nil)
+            isStatic: reservation(of: client) != nil)
         owners[resource] = client
         schedule(expiry, client)
         return (resource, ended)
@@ -184,7 +186,7 @@ public struct LeaseTable: Sendable {
         _ = owner.flatMap { remove($0) }
         _ = remove(lease.client)
         let record = Record(
-            lease: lease, state: .active, isStatic: settings.reservations[lease.client] != nil)
+            lease: lease, state: .active, isStatic: reservation(of: lease.client) != nil)
         records[lease.client] = record
         owners[lease.resource] = lease.client
         switch kind {
@@ -197,7 +199,11 @@ public struct LeaseTable: Sendable {
     }
 
     /// Whether the client has, had or is to have something.
-    func knows(_ client: ClientIdentity) -> Bool { records[client] != nil || settings.reservations[client] != nil }
+    func knows(_ client: ClientIdentity) -> Bool { records[client] != nil || reservation(of: client) != nil }
+
+    private func reservation(of client: ClientIdentity) -> IPPrefix? {
+        claims.lease(of: client) ?? settings.reservations[client]
+    }
 
     private func isHeld(_ client: ClientIdentity?) -> Bool {
         client.flatMap { records[$0]?.isHeld } ?? false
@@ -205,12 +211,37 @@ public struct LeaseTable: Sendable {
 
     /// Whether the client may have the resource as things are set.
     func isValid(_ resource: IPPrefix, _ client: ClientIdentity, _ group: String) -> Bool {
-        if let reservation = settings.reservations[client] { return resource == reservation }
-        return !reserved.contains(resource) && settings.pools[group]?.contains { $0.contains(resource) } == true
+        if let reservation = reservation(of: client) { return resource == reservation }
+        return isFree(resource) && isPooled(resource, group)
+    }
+
+    private func isFree(_ resource: IPPrefix) -> Bool { !reserved.contains(resource) && !claims.meet(resource) }
+
+    private func isPooled(_ resource: IPPrefix, _ group: String) -> Bool {
+        settings.pools[group]?.contains { $0.contains(resource) } == true
+    }
+
+    /// Pools of the group are searched from their beginning.
+    mutating func rewind(_ group: String) { cursors[group] = nil }
+
+    /// After a claim of the client has come, changed or gone: what it has and may no longer have ends.
+    mutating func settle(_ client: ClientIdentity) -> Lease? {
+        guard let record = records[client] else { return nil }
+        let isStatic = reservation(of: client) == record.lease.resource
+        if record.isStatic, !isStatic, record.isHeld {
+            _ = remove(client)
+            return nil
+        }
+        records[client]?.isStatic = isStatic
+        return isValid(record.lease.resource, client, record.lease.group) ? nil : forget(client)
     }
 
     private mutating func choose(_ client: ClientIdentity, _ group: String, _ wish: IPPrefix?) -> IPPrefix? {
-        if let reservation = settings.reservations[client] { return owners[reservation] == nil ? reservation : nil }
+        if let reservation = reservation(of: client) {
+            if let owner = owners[reservation], isHeld(owner) || owner.declining != nil { _ = remove(owner) }
+            let hasRoom = settings.reservations[client] != nil || records.count < limit
+            return owners[reservation] == nil && hasRoom ? reservation : nil
+        }
         guard let pools = settings.pools[group] else { return nil }
         if let wish, isValid(wish, client, group) {
             if isHeld(owners[wish]) {
@@ -243,7 +274,7 @@ public struct LeaseTable: Sendable {
             while cursor.index < pool.count {
                 let resource = pool[cursor.index]
                 cursor.index += 1
-                if owners[resource] == nil, !reserved.contains(resource) { return resource }
+                if owners[resource] == nil, isFree(resource) { return resource }
             }
             cursor = Cursor(pool: cursor.pool + 1)
         }
@@ -258,13 +289,21 @@ public struct LeaseTable: Sendable {
             let entry = queue.entries[queue.start]
             queue.start += 1
             guard records[entry.client]?.state == .held(entry.number) else { continue }
-            return remove(entry.client)?.lease.resource
+            if let resource = remove(entry.client)?.lease.resource, isFree(resource) { return resource }
         }
         queue = HeldQueue()
         return nil
     }
 
     private mutating func hold(_ record: Record) {
+        guard record.isStatic || isPooled(record.lease.resource, record.lease.group) else {
+            // It was the client's by a claim. Where a pool has it, too, it is to be found again.
+            _ = remove(record.lease.client)
+            for (group, pools) in settings.pools where pools.contains(where: { $0.contains(record.lease.resource) }) {
+                rewind(group)
+            }
+            return
+        }
         var record = record
         ends += 1
         record.state = .held(ends)
