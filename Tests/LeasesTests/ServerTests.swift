@@ -46,7 +46,9 @@ import Testing
     private let two = ClientIdentity("two")!
     private let three = ClientIdentity("three")!
 
-    private func address(_ server: inout DHCPv4Server, _ client: ClientIdentity, _ group: String = "a") -> IPv4Address? {
+    private func address(
+        _ server: inout DHCPv4Server, _ client: ClientIdentity, _ group: String = "a"
+    ) -> IPv4Address? {
         var message = request(.any)
         message.messageType = .discover
         message.requestedAddress = nil

@@ -26,7 +26,9 @@ struct LeaseClaims: Sendable {
     func meet(_ resource: IPPrefix) -> Bool {
         if parts[resource] != nil { return true }
         return lengths.keys.contains { length in
-            guard length <= resource.length, let around = IPPrefix(resource.address, length: length) else { return false }
+            guard length <= resource.length, let around = IPPrefix(resource.address, length: length) else {
+                return false
+            }
             return counts[around.masked] != nil
         }
     }
