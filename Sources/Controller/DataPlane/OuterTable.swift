@@ -156,16 +156,21 @@ struct OuterTable {
             rule("send", .match(saddr, .notEqual(value(canonical))), .accept),
             rule("send", .match(proto, .notEqual(.gre)), .accept),
         ]
-        for leg in legs {
+        func rewriting(_ leg: Leg) -> [Statement] {
             let rewriteSource: Statement =
                 switch source {
                 case .perLeg: .set(saddr, to: sources(leg).name, of: [daddr])
                 case .fixed(let h): .set(saddr, to: value(h))
                 }
-            rules.append(
-                rule(
-                    "send", .match(.mark.masked(.mark(markMask)), .equal(.mark(mark(leg.id)))), rewriteSource,
-                    .set(daddr, to: destinations(leg).name, of: [daddr]), .counter, .accept))
+            return [rewriteSource, .set(daddr, to: destinations(leg).name, of: [daddr]), .counter, .accept]
+        }
+        for leg in legs {
+            let ofLeg = Statement.match(.mark.masked(.mark(markMask)), .equal(.mark(mark(leg.id))))
+            rules.append(ChainRule(table, "send", [ofLeg] + rewriting(leg)))
+        }
+        // What waited in the queue for a leg that is gone.
+        for leg in legs {
+            rules.append(ChainRule(table, "send", rewriting(leg), comment: "its leg is gone"))
         }
         rules.append(rule("send", .counter, .drop, comment: "no leg for it"))
         return rules
