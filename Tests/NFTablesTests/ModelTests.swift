@@ -49,7 +49,7 @@ import Testing
             .routing(Routing(.tcpMaximumSegment, to: last)), .numgen(Numgen(.random, modulus: 4, offset: 2)),
             .hash(Hash(last, length: 4, modulus: 4, offset: 100)), .hash(Hash(last, length: 4, modulus: 4, seed: nil)),
             .byteorder(Byteorder(.networkToHost, last, length: 8, size: 4)),
-            .fib(Fib(.addressType, [.destinationAddress, .outputInterface])),
+            .fib(Fib(.addressType, [.destinationAddress, .outputInterface])), .security(Security(.requestID, to: last)),
         ] as [Expression])
     func everyExpressionIsReadAsItWasWritten(_ expression: Expression) throws {
         var transaction = Transaction()

@@ -31,6 +31,7 @@
 #include <linux/tc_act/tc_mirred.h>
 #include <linux/tc_act/tc_skbedit.h>
 #include <linux/veth.h>
+#include <linux/xfrm.h>
 
 // The GNU library declares these two behind a feature macro that Swift's module of it does not set.
 enum { CLINUX_NEW_NETWORK = 0x40000000 };

@@ -29,6 +29,7 @@ public indirect enum Expression: Hashable, Sendable {
     case numgen(Numgen)
     case byteorder(Byteorder)
     case fib(Fib)
+    case security(Security)
     case unknown(UnknownExpression)
 }
 
@@ -76,6 +77,7 @@ extension Expression {
         case .numgen(let e): e
         case .byteorder(let e): e
         case .fib(let e): e
+        case .security(let e): e
         case .unknown: nil
         }
     }
@@ -118,6 +120,7 @@ extension Expression {
         case Numgen.name: Numgen(from: reader).map { .numgen($0) }
         case Byteorder.name: Byteorder(from: reader).map { .byteorder($0) }
         case Fib.name: Fib(from: reader).map { .fib($0) }
+        case Security.name: Security(from: reader).map { .security($0) }
         default: nil
         }
     }

@@ -23,6 +23,8 @@ public struct MetaKey: RawRepresentable, Hashable, Sendable {
     public static let packetType = MetaKey(rawValue: 19)
     public static let cpu = MetaKey(rawValue: 20)
     public static let random = MetaKey(rawValue: 24)
+    /// One byte: 1 for a packet that was decrypted by IPsec.
+    public static let securityPath = MetaKey(rawValue: 25)
 }
 
 /// Loads or sets a property of the packet: `[ meta load mark => reg 1 ]`, `[ meta set mark with reg 1 ]`.

@@ -135,6 +135,18 @@ extension Statement {
         ])
     }
 
+    /// `meta secpath missing`: the packet came in the clear.
+    public static let securityMissing = Statement([
+        .meta(Meta(.securityPath, .load(to: .first))), .compare(Compare(.first, .equal, [0])),
+    ])
+
+    /// `ipsec in reqid != 5300`: it was decrypted, but not with one of these states.
+    public static func securityIsNot(requestID: UInt32) -> Statement {
+        Statement([
+            .security(Security(.requestID)), .compare(Compare(.first, .notEqual, requestID.hostOrderBytes)),
+        ])
+    }
+
     /// `fib saddr . iif oif missing`: no route back by the interface it came from.
     public static let reversePathMissing = Statement([
         .fib(Fib(.outputInterface, [.sourceAddress, .inputInterface, .present])),

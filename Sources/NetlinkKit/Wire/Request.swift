@@ -32,13 +32,23 @@ public struct Request: Hashable, Sendable {
         _ operation: Operation, type: UInt16, flags: MessageFlags, header: Header, _ space: Space.Type,
         _ body: (inout AttributeWriter<Space>) throws(E) -> Void
     ) throws(E) {
+        var bytes: [UInt8] = []
+        bytes.appendBytes(of: header)
+        try self.init(operation, type: type, flags: flags, fixed: bytes, space, body)
+    }
+
+    /// - Parameter fixed: the bytes of the fixed structure
+    init<Space, E>(
+        _ operation: Operation, type: UInt16, flags: MessageFlags, fixed: [UInt8], _ space: Space.Type,
+        _ body: (inout AttributeWriter<Space>) throws(E) -> Void
+    ) throws(E) {
         var storage = AttributeStorage()
         storage.bytes.reserveCapacity(256)
         storage.bytes.appendBytes(of: UInt32(0))
         storage.bytes.appendBytes(of: type)
         storage.bytes.appendBytes(of: flags.union(.request).rawValue)
         storage.bytes.appendBytes(of: UInt64(0))
-        storage.bytes.appendBytes(of: header)
+        storage.bytes += fixed
         while storage.bytes.count % 4 != 0 { storage.bytes.append(0) }
         var writer = AttributeWriter<Space>(storage)
         try body(&writer)

@@ -77,6 +77,8 @@ struct Sample {
         sample.rules = [
             ChainRule(table, "primary", inward + [.match(.greKey, .inSet("overflowing")), .counter] + queue),
             ChainRule(table, "primary", .accept),
+            ChainRule(table, "primary", .securityMissing, .drop),
+            ChainRule(table, "primary", .securityIsNot(requestID: 5300), .drop),
             ChainRule(
                 table, "secondary", inward + [.update("overflowing", [.greKey], timeout: 2000), .counter] + queue),
             ChainRule(table, "receive", local + [.notrack, .verdict(of: [.ipSaddr, .greKey], in: "peers")]),
