@@ -3,7 +3,7 @@
 SWIFT ?= swift
 # Scenarios that must pass for every change; those on the virtual clock run two at a time.
 SCENARIOS ?= topology bond bond-ipv6 life failover legs rtt hello-states bypass colouring mtu mtu-ipv6 diagnose drain \
-	deployed resolve names queue privileges events metrics bypass-lists
+	deployed resolve names queue privileges events metrics bypass-lists ipsec
 OUT ?= lab/out
 
 comma := ,

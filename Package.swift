@@ -28,7 +28,7 @@ let package = Package(
         .systemLibrary(name: "CLibmnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
         .systemLibrary(name: "CLibnftnl", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev"])]),
         .systemLibrary(name: "CJSON", pkgConfig: "json-c", providers: [.apt(["libjson-c-dev"])]),
-        .systemLibrary(name: "CMD5", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
+        .systemLibrary(name: "CLibmd", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
         .target(name: "CLinux"),
         .target(name: "CPcap"),
         .target(name: "CScheduler"),
@@ -57,7 +57,7 @@ let package = Package(
             name: "Controller",
             dependencies: [
                 "Addresses", "DNSAnswers", "GREBonding", "Leases", "NetlinkKit", "NFTables", "ProtocolSupport", "RADIUS",
-                "CCares", "CLinux", "CMD5", "CScheduler", "Configuration", "EventLog", "Formatting", "Observation",
+                "CCares", "CLibmd", "CLinux", "CScheduler", "Configuration", "EventLog", "Formatting", "Observation",
                 "Quota",
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -78,7 +78,7 @@ let package = Package(
             name: "LeasesTests", dependencies: ["Addresses", "Leases", "ProtocolSupport"],
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "RADIUSTests", dependencies: ["Addresses", "CMD5", "ProtocolSupport", "RADIUS"],
+            name: "RADIUSTests", dependencies: ["Addresses", "CLibmd", "ProtocolSupport", "RADIUS"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "DNSAnswersTests", dependencies: ["Addresses", "DNSAnswers", "ProtocolSupport"],

@@ -25,6 +25,11 @@ public enum EventKind: String, Hashable, Sendable, CaseIterable {
     case notifyAbandoned = "notify-abandoned"
     case verification
     case drained
+    case ipsecExpiring = "ipsec-expiring"
+    case ipsecExpired = "ipsec-expired"
+    case ipsecLost = "ipsec-lost"
+    case ipsecBack = "ipsec-back"
+    case ipsecRefused = "ipsec-refused"
     case roundTrip = "round-trip"
     case discarded
 
@@ -55,6 +60,11 @@ public enum EventKind: String, Hashable, Sendable, CaseIterable {
         case .notifyAbandoned: "a Notify was never acknowledged"
         case .verification: "asks whether the bond lives"
         case .drained: "no bond is left"
+        case .ipsecExpiring: "an IPsec state has nearly carried what it may"
+        case .ipsecExpired: "an IPsec state has carried what it may"
+        case .ipsecLost: "an IPsec state is gone: its leg carries nothing that way"
+        case .ipsecBack: "an IPsec state is there again"
+        case .ipsecRefused: "packets of legs were refused"
         case .roundTrip: "measured"
         case .discarded: "a control message was not acted on"
         }
@@ -63,8 +73,10 @@ public enum EventKind: String, Hashable, Sendable, CaseIterable {
     public var severity: EventSeverity {
         switch self {
         case .roundTrip: .debug
-        case .started, .legUp, .bondUp, .quotaAvailable, .quotaClock: .notice
-        case .quotaShare, .quotaReached, .setupDenied, .setupUnanswered, .legDown, .bondDown, .filterListRefused, .notifyAbandoned: .warning
+        case .started, .legUp, .bondUp, .quotaAvailable, .quotaClock, .ipsecBack: .notice
+        case .quotaShare, .quotaReached, .setupDenied, .setupUnanswered, .legDown, .bondDown, .filterListRefused,
+            .notifyAbandoned, .ipsecExpiring, .ipsecExpired, .ipsecLost, .ipsecRefused:
+            .warning
         default: .info
         }
     }
@@ -100,8 +112,10 @@ public enum EventField: String, Hashable, Sendable, CaseIterable {
     case attempt
     /// RFC 8157 §5.3.1, decimal.
     case code
-    /// Of a filter list: its Commit_Count.
+    /// Of a filter list: its Commit_Count; of packets that were refused: how many.
     case count
+    /// Of an IPsec state: its number, and where its packets come from; where they go is `address`.
+    case spi, source
     /// "active", "idle"; or what is tested: "bonding", "dsl", "lte".
     case state
     case prefix

@@ -93,6 +93,17 @@ extension Facts {
         text.family(.discarded) { for one in discarded { $0.add([("reason", one.why)], one.count) } }
         text.add(.controlDrops, controlDrops)
         text.add(.kernelRefusals, kernelRefusals)
+        if let ipsec {
+            text.family(.ipsecStates) {
+                $0.add([("state", "present")], ipsec.states)
+                $0.add([("state", "missing")], ipsec.missing)
+            }
+            text.family(.ipsecRefused) {
+                $0.add([("reason", "replayed")], ipsec.replayed)
+                $0.add([("reason", "forged")], ipsec.forged)
+                $0.add([("reason", "in_the_clear")], ipsec.clear)
+            }
+        }
         text.family(.hooks) {
             $0.add([("outcome", "started")], hooks.started)
             $0.add([("outcome", "failed")], hooks.failed)

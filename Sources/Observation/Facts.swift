@@ -27,6 +27,8 @@ public struct Facts: Sendable {
     public var resequencer = Resequencer()
     public var queue = Queue()
     public var hooks = Hooks()
+    /// nil where legs are in the clear.
+    public var ipsec: IPsec?
     public var isDraining = false
     /// Newest first.
     public var events: [PastEvent] = []
@@ -134,6 +136,16 @@ public struct Facts: Sendable {
         public var depth = 0
         /// Nanoseconds.
         public var longestWait: Int64 = 0
+
+        public init() {}
+    }
+
+    /// States of the legs, and packets that were refused.
+    public struct IPsec: Hashable, Sendable {
+        public var states: UInt64 = 0, missing: UInt64 = 0
+        public var replayed: UInt64 = 0, forged: UInt64 = 0
+        /// Without protection, or with another than a leg's.
+        public var clear: UInt64 = 0
 
         public init() {}
     }

@@ -24,6 +24,19 @@ import Testing
         }
     }
 
+    @Test(arguments: ["lab-hg", "lab-haap"])
+    func exampleOfADropIn(name: String) throws {
+        func text(_ name: String) throws -> String {
+            let file = "\(Self.root)/deploy/examples/\(name).toml"
+            return String(decoding: try LoadContext.system.read(file, 1 << 20), as: UTF8.self)
+        }
+        let machine = Machine(files: ["a.toml": try text(name), "a.toml.d/ipsec.toml": try text("lab-ipsec")])
+        switch try machine.load() {
+        case .homeGateway(let c): #expect(c.ipsec?.keys == .configured)
+        case .aggregationPoint(let c): #expect(c.ipsec?.keys == .configured)
+        }
+    }
+
     /// A table's rows are the keys that the decoder asks for, no more and no fewer.
     @Test func manualHasEveryKey() throws {
         let problems = ProblemCollector()
@@ -46,6 +59,7 @@ import Testing
     private static let sections: Set<String> = [
         "dsl", "lte", "tunnel", "resequencer", "colour", "kernel", "control", "log", "session", "defaults", "subscriber",
         "limits", "item", "quota", "radius", "relay", "state", "hooks", "http", "names", "bypass", "exception", "pin",
+        "ipsec",
     ]
 
     /// The system's own files: a folder that is not there, a folder in place of a file, a file that is too large.

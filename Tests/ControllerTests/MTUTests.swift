@@ -1,4 +1,5 @@
 import Addresses
+import Configuration
 import GREBonding
 import NFTables
 import Testing
@@ -69,5 +70,22 @@ import Testing
         #expect(meter.last[.primary] == .init())
         meter.sample(traffic(.max, 0), at(2000))
         #expect(meter.last[.primary]?.received == .max, "and none trap")
+    }
+}
+
+/// RFC 4303 §2: what is left for the payload, and what a packet grows by.
+@Suite struct ESPOverheadTests {
+    @Test(arguments: [
+        (IPsecConfiguration.Cipher.aesGCM, [1500, 1500], IPFamily.v4, 1434), (.aesGCM, [1492], .v4, 1426),
+        (.aesGCM, [1500], .v6, 1414), (.aesCBC, [1500], .v4, 1426), (.aesCBC, [1500], .v6, 1394),
+        (.aesCBC, [1492], .v4, 1410), (.aesGCM, [0], .v4, 576),
+    ] as [(IPsecConfiguration.Cipher, [UInt32], IPFamily, UInt32)])
+    func whatFits(cipher: IPsecConfiguration.Cipher, paths: [UInt32], outer: IPFamily, mtu: UInt32) {
+        #expect(PathMTU.inner(paths, outer: outer, carriesIPv6: false, esp: ESPOverhead(cipher)) == mtu)
+    }
+
+    @Test func aPacketGrowsByAsMuchAsItDoesOnAverage() {
+        #expect(ESPOverhead(.aesGCM).typical == 8 + 8 + 2 + 1 + 16)
+        #expect(ESPOverhead(.aesCBC).typical == 8 + 16 + 2 + 7 + 16)
     }
 }

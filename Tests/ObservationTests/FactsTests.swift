@@ -10,6 +10,8 @@ import Testing
         facts.bonds.configured = 1
         facts.bonds.up = 1
         facts.bonds.both = 1
+        facts.ipsec = Facts.IPsec()
+        facts.ipsec?.clear = 3
         var dsl = Facts.Leg("dsl")
         (dsl.configured, dsl.up, dsl.state, dsl.since) = (1, 1, "up", 60)
         dsl.rate = Facts.Rate(down: 8_000_000, up: 400_000)
@@ -54,6 +56,7 @@ import Testing
             "# TYPE spillway_legs_up gauge", "spillway_legs_up{link=\"dsl\"} 1", "spillway_legs_up{link=\"lte\"} 0",
             "spillway_round_trip_seconds{link=\"dsl\"} 0.0203", "spillway_committed_bytes_per_second 1237500",
             "spillway_capacity_bytes_per_second{link=\"dsl\",direction=\"down\"} 2000000",
+            "spillway_ipsec_refused_packets_total{reason=\"in_the_clear\"} 3",
             "spillway_events_total{event=\"leg-down\"} 0", "spillway_build_info{version=\"1.2.3\",role=\"hg\"} 1",
         ] { #expect(text.contains(line + "\n"), "\(line)") }
         #expect(!text.contains("link=\"dsl\",direction=\"up\""), "a capacity that is not known")

@@ -1,5 +1,5 @@
 import Addresses
-import CMD5
+import CLibmd
 
 @testable import RADIUS
 

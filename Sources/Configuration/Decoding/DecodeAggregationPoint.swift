@@ -28,6 +28,7 @@ struct AggregationPointDecoder {
         result.log = table.log()
         result.limits = limits()
         result.radius = RADIUSDecoder(context: context).decode(table)
+        result.ipsec = table.ipsec(context)
         let filterLists = FilterListDecoder(table, context: context)
         result.filterLists = filterLists.lists
         let pools = PoolDecoder(table)

@@ -41,6 +41,7 @@ struct HomeGatewayDecoder {
         let (hooks, http) = (table.hooks(), table.http(hasSubscribers: false))
         checkCanonical(shared.2, haap: haap)
         let names = table.names(shared.2)
+        let ipsec = table.ipsec(context)
 
         guard let haap, let cin, let dsl, let lte else { return nil }
         var result = HomeGatewayConfiguration(haap: haap, cin: cin, dsl: dsl, lte: lte)
@@ -50,6 +51,7 @@ struct HomeGatewayDecoder {
         result.tunnel = tunnel
         (result.hooks, result.http) = (hooks, http)
         result.names = names
+        result.ipsec = ipsec
         result.state = state
         (result.bypass, result.exceptions, result.pins) = lists
         (result.resequencer, result.colour, result.kernel, result.control, result.log) = shared

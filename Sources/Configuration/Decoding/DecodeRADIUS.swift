@@ -19,7 +19,7 @@ struct RADIUSDecoder {
             if isThere, result.nasIdentifier.isEmpty { table.report("nas_identifier", "this host has no name") }
             result.source = table.addressPerFamily("source", required: false)
             if let name = userName(table) { result.userName = name }
-            result.password = secret("password", "password_file", table)
+            result.password = table.secret("password", "password_file", context)
             if let timeout = table.duration("timeout", in: 100...10_000, unit: .milliseconds) { result.timeout = timeout }
             if let tries = table.integer("tries", in: 1...10) { result.tries = Int(tries) }
             if let time = table.duration("dead_time", in: 1...3600, unit: .seconds) { result.deadTime = time }
@@ -42,7 +42,7 @@ struct RADIUSDecoder {
         if let address, !address.isUnicast, !address.isLoopback {
             table.report("address", "\(address) is not a unicast address")
         }
-        let secret = secret("secret", "secret_file", table)
+        let secret = table.secret("secret", "secret_file", context)
         if secret == nil, table.entries["secret"] == nil, table.entries["secret_file"] == nil {
             table.report("secret", "required, but missing; it may be in a file of its own: secret_file")
         }
@@ -54,38 +54,6 @@ struct RADIUSDecoder {
         if let port = ports.1 { result.accountingPort = port }
         if let required { result.requiresMessageAuthenticator = required }
         return result
-    }
-
-    /// A secret here, or in a file that nobody else may read. What it is, is in no message.
-    private func secret(_ key: String, _ fileKey: String, _ table: TableReader) -> SharedSecret? {
-        let text = table.hiddenText(key)
-        guard let path = table.value(fileKey, String.self, expected: "a path") else {
-            guard let text else { return nil }
-            return checked(Array(text.utf8), key, table)
-        }
-        if text != nil { table.report(fileKey, "\(key) is set, too: only one of them can hold") }
-        let file = context.resolve(path, relativeTo: table.location(of: fileKey).file)
-        if let mode = context.mode(file), mode & 0o077 != 0 {
-            let digits = String(mode & 0o777, radix: 8)
-            table.report(fileKey, "\(file): others may read or write it (mode \(digits)): make it 600")
-            return nil
-        }
-        do throws(ConfigurationError) {
-            var bytes = try context.read(file, 4096)
-            while let last = bytes.last, last == 0x0A || last == 0x0D { bytes.removeLast() }
-            return checked(bytes, fileKey, table)
-        } catch {
-            for problem in error.problems { table.report(fileKey, "\(problem.file): \(problem.reason)") }
-            return nil
-        }
-    }
-
-    private func checked(_ bytes: [UInt8], _ key: String, _ table: TableReader) -> SharedSecret? {
-        guard (1...253).contains(bytes.count) else {
-            table.report(key, "\(bytes.count) bytes is out of range: 1…253 bytes")
-            return nil
-        }
-        return SharedSecret(bytes)
     }
 
     private func userName(_ table: TableReader) -> String? {
@@ -107,25 +75,5 @@ struct RADIUSDecoder {
 }
 
 extension TableReader {
-    /// 1…253 bytes without control characters.
-    fileprivate func text(_ key: String) -> String? {
-        guard let text = value(key, String.self, expected: "a text") else { return nil }
-        guard (1...253).contains(text.utf8.count), !text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else {
-            report(key, "is not 1…253 bytes without control characters")
-            return nil
-        }
-        return text
-    }
-
-    /// A string that no message repeats.
-    fileprivate func hiddenText(_ key: String) -> String? {
-        guard let node = node(key) else { return nil }
-        guard case .string(let text) = node.value else {
-            report(key, "expected a string, found \(node.value.kind)")
-            return nil
-        }
-        return text
-    }
-
     fileprivate func port(_ key: String) -> UInt16? { integer(key, in: 1...65535).map { UInt16($0) } }
 }

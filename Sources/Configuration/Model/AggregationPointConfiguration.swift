@@ -34,6 +34,8 @@ public struct AggregationPointConfiguration: Hashable, Sendable {
     public var unlisted = SubscriberConfiguration(cin: .unnamed)
     /// `[radius]`. Default: none; ``subscribers`` are all that may bond.
     public var radius: RADIUSConfiguration?
+    /// `[ipsec]`. Default: none; the legs' packets are in the clear.
+    public var ipsec: IPsecConfiguration?
     /// `[limits]`
     public var limits = LimitsConfiguration()
     /// `[[filter_list]]` by name: what gateways are to leave out of their bonds (RFC 8157 §5.6.2). Each value is one

@@ -27,6 +27,8 @@ public struct HomeGatewayConfiguration: Hashable, Sendable {
     /// `[[pin]]`: what takes one leg of the bond as long as it is there; at most 16 384 items. Default: none.
     public var pins: [Pin] = []
     public var names = NamesConfiguration()
+    /// `[ipsec]`. Default: none; the legs' packets are in the clear.
+    public var ipsec: IPsecConfiguration?
     public var resequencer = ResequencerConfiguration()
     public var colour = ColourConfiguration()
     public var kernel = KernelConfiguration()

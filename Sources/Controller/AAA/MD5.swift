@@ -1,4 +1,4 @@
-import CMD5
+import CLibmd
 import RADIUS
 
 extension Authenticator {

@@ -16,6 +16,8 @@ struct OuterTable {
         var label: String
         /// The only interface it may arrive by (gateway); nil: any (aggregator).
         var interface: String?
+        /// Of the IPsec states that have to protect what it brings; nil: nothing has to.
+        var requestID: UInt32?
     }
 
     /// Where the outer source of what is sent comes from.
@@ -36,6 +38,8 @@ struct OuterTable {
     var controlProtocol: UInt16
     /// Milliseconds for which a bond is resequenced after its last packet on another than the first leg.
     var overflowHold: UInt64
+    /// Counts what came without the protection that a leg has to have.
+    static let clearCounter = "clear"
 
     var table: TableName { TableName(family == .v4 ? .ip : .ip6, name) }
 
@@ -82,7 +86,7 @@ struct OuterTable {
 
     func ruleset() -> Ruleset {
         var set = Ruleset(Table(table.family, table.name, comment: "spillway: outer packets of bonds"))
-        set.counters = ["invalid", "forged"]
+        set.counters = ["invalid", "forged"] + (legs.allSatisfy { $0.requestID == nil } ? [] : [Self.clearCounter])
         set.sets = [bonded, guarded, overflowing]
         for leg in legs {
             set.sets += [peers(leg), destinations(leg)]
@@ -105,8 +109,15 @@ struct OuterTable {
             rule("receive", .match(daddr, .equal(value(canonical))), .counter("forged"), .drop,
                 comment: "this address never comes from outside"),
             rule("receive", .match(proto, .notEqual(.gre)), .accept),
-            rule("receive", .match(.greHeader, .equal(.integer(control))), .accept, comment: "control messages"),
         ]
+        for leg in legs {
+            // One rule is enough where legs are not told apart by their devices.
+            if leg.interface == nil, leg != legs.first { continue }
+            let device = leg.interface.map { [Statement.match(.inputInterfaceName, .equal(.interfaceName($0)))] } ?? []
+            rules += unprotected(leg, "receive", device + [.match(.greHeader, .equal(.integer(control)))])
+        }
+        rules.append(
+            rule("receive", .match(.greHeader, .equal(.integer(control))), .accept, comment: "control messages"))
         for leg in legs {
             var parts: [Statement] = []
             if let interface = leg.interface {
@@ -132,7 +143,8 @@ struct OuterTable {
         let enqueue: Statement =
             queues.count == 1
             ? .queue(queues, flags: .bypass) : .queue(hashing: [saddr], over: queues, flags: .bypass)
-        var rules = [
+        var rules = unprotected(leg, chain, [])
+        rules += [
             rule(chain, .set(daddr, to: value(canonical)), .notrack),
             rule(
                 chain, .match(.greHeader.masked(.integer(0x1000_0000)), .equal(.integer(0))), .accept,
@@ -148,6 +160,15 @@ struct OuterTable {
                     .counter, enqueue))
         }
         return rules
+    }
+
+    /// Drops what came in the clear, or was protected by others' states. Policies would, too: they do not count by leg
+    /// and reason.
+    private func unprotected(_ leg: Leg, _ chain: String, _ which: [Statement]) -> [ChainRule] {
+        guard let requestID = leg.requestID else { return [] }
+        return [.securityMissing, .securityIsNot(requestID: requestID)].map {
+            ChainRule(table, chain, which + [$0, .counter(Self.clearCounter), .drop])
+        }
     }
 
     private func sendRules() -> [ChainRule] {

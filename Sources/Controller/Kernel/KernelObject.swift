@@ -13,6 +13,8 @@ enum KernelObject: Hashable, Sendable {
     case address(link: String, IPPrefix, LeasedAddress? = nil)
     case route(RouteToDevice)
     case rule(Rule)
+    case policy(SecurityPolicy)
+    case state(SecurityState)
     case ruleset(Ruleset)
     case colouring(link: String, Colouring)
     case element(NamedSet, Element)
@@ -26,6 +28,8 @@ enum KernelObject: Hashable, Sendable {
         case address(String, IPPrefix)
         case route(table: UInt32, IPPrefix)
         case rule(Rule)
+        case policy(TrafficSelector, SecurityPolicy.Direction)
+        case state(spi: UInt32)
         case ruleset(TableName)
         case colouring(String)
         case element(TableName, String, [Value])
@@ -39,6 +43,8 @@ enum KernelObject: Hashable, Sendable {
         case .address(let link, let prefix, _): .address(link, prefix)
         case .route(let route): .route(table: route.table, route.destination)
         case .rule(let rule): .rule(rule)
+        case .policy(let policy): .policy(policy.selector, policy.direction)
+        case .state(let state): .state(spi: state.spi)
         case .ruleset(let ruleset): .ruleset(ruleset.table.id)
         case .colouring(let link, _): .colouring(link)
         case .element(let set, let element): .element(set.table, set.name, element.key)
@@ -46,17 +52,20 @@ enum KernelObject: Hashable, Sendable {
         }
     }
 
-    /// Order of creation; removal goes the other way. A leg is opened for receiving before anything is sent on it.
+    /// Order of creation; removal goes the other way. A leg is opened for receiving before anything is sent on it, and
+    /// before either what has to protect it is there.
     var rank: Int {
         switch self {
-        case .link: 0
-        case .reversePathFilter: 1
-        case .address: 2
-        case .route: 3
-        case .ruleset: 4
-        case .element, .contents: 5
-        case .colouring: 6
-        case .rule: 7
+        case .policy: 0
+        case .state: 1
+        case .link: 2
+        case .reversePathFilter: 3
+        case .address: 4
+        case .route: 5
+        case .ruleset: 6
+        case .element, .contents: 7
+        case .colouring: 8
+        case .rule: 9
         }
     }
 }

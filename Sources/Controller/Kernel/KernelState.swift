@@ -6,9 +6,10 @@ import NetlinkKit
 
 /// Brings the kernel to the desired state, owner by owner, and undoes it.
 final class KernelState {
-    /// Whose objects: the daemon's own, those that watch names, or one bond's.
+    /// Whose objects: the daemon's own, those that protect legs, those that watch names, or one bond's.
     enum Owner: Hashable {
         case base
+        case security
         case policy
         case names
         case bond(UInt32)
@@ -16,6 +17,7 @@ final class KernelState {
 
     let route: Exchange
     let tables: NFTablesClient
+    let security = SecurityKernel()
     private var applied: [Owner: [KernelObject]] = [:]
     private var indexes: [String: UInt32] = [:]
     /// What the actions of a coloured device are numbered, in the order of ``Colouring/actions``.
@@ -86,10 +88,11 @@ final class KernelState {
         report("\(error)")
     }
 
-    /// Removes everything, bonds first.
+    /// Removes everything, bonds first; nothing is left that could send by the time a leg's protection goes.
     func clear() {
-        for owner in applied.keys where owner != .base { apply([], for: owner) }
+        for owner in applied.keys where owner != .base && owner != .security { apply([], for: owner) }
         apply([], for: .base)
+        apply([], for: .security)
     }
 
     /// Connections with this mark begin anew with their next packets.
@@ -147,6 +150,8 @@ final class KernelState {
             try route.perform(address.replace())
         case .route(let wanted): try route.perform(wanted.route(index(of: wanted.link)).replace())
         case .rule(let rule): try route.perform(rule.add())
+        case .policy(let policy): try security.add(policy)
+        case .state(let state): try security.add(state)
         case .ruleset(let ruleset):
             var transaction = Transaction()
             ruleset.write(to: &transaction)
@@ -162,7 +167,7 @@ final class KernelState {
         case (_, .colouring(let link, let colouring)): try recolour(link, colouring)
         case (_, .reversePathFilter(let name, let filter)):
             try route.perform(Link.setReversePathFilter(.name(name), filter))
-        case (.rule, .rule):
+        case (.rule, .rule), (.policy, .policy), (.state, .state):
             try remove(old)
             try create(new)
         case (.element, .element), (.contents, .contents): _ = try commit([.change(from: old, to: new)])
@@ -189,6 +194,8 @@ final class KernelState {
                 try route.perform(address.delete())
             case .route(let route): try self.route.perform(route.route(index(of: route.link)).delete())
             case .rule(let rule): try route.perform(rule.delete())
+            case .policy(let policy): try security.remove(policy)
+            case .state(let state): try security.remove(state.id)
             case .ruleset(let ruleset):
                 var transaction = Transaction()
                 transaction.deleteIfPresent(ruleset.table.id)

@@ -24,13 +24,17 @@ enum PathMTU {
         return [route.mtu, device].compactMap { $0 }.min()
     }
 
-    /// Bytes of an inner packet that fit all paths. What protects a leg's packets (ESP) is part of its `path`'s
-    /// overhead: whoever adds it takes it off here.
-    /// - Parameter paths: bytes of an outer packet
-    static func inner(_ paths: some Sequence<UInt32>, outer: IPFamily, carriesIPv6: Bool) -> UInt32 {
-        let overhead = Overhead.outer(outer)
-        let path = max(paths.min() ?? 1500, overhead)
-        return max(path - overhead, carriesIPv6 ? leastIPv6 : leastIPv4)
+    /// Bytes of an inner packet that fit all paths.
+    /// - Parameters:
+    ///   - paths: bytes of an outer packet
+    ///   - esp: what protects the legs' packets
+    static func inner(
+        _ paths: some Sequence<UInt32>, outer: IPFamily, carriesIPv6: Bool, esp: ESPOverhead? = nil
+    ) -> UInt32 {
+        let header = Overhead.outer(outer) - Overhead.gre
+        let behind = max(paths.min() ?? 1500, header) - header
+        let inside = max(esp?.payload(in: behind) ?? behind, Overhead.gre) - Overhead.gre
+        return max(inside, carriesIPv6 ? leastIPv6 : leastIPv4)
     }
 }
 

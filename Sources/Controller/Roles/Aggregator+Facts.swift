@@ -18,6 +18,7 @@ extension Aggregator {
         var facts = common.facts(.aggregationPoint, summary: summary)
         facts.isDraining = point.isDraining
         facts.controlDrops = controlDrops
+        facts.ipsec = ipsec?.facts
         facts.bonds.configured = subscribers.bondCount
         facts.legs = [LegID.primary, .secondary].map { id in
             var leg = Facts.Leg(id.statusName)

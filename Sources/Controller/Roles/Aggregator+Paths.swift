@@ -6,7 +6,8 @@ import GREBonding
 extension Aggregator {
     /// Bytes of an inner packet that reach the gateway by each of its legs.
     func mtu(of bond: Bond, _ id: UInt32, _ subscriber: SubscriberConfiguration) -> UInt32 {
-        var isNarrow = false
+        // Errors for what was protected do not come to the sockets of control messages.
+        var isNarrow = ipsec != nil
         let paths = bond.legs.values.map { address in
             let known = PathMTU.read(common.state.route, to: address, from: bond.aggregator) ?? subscriber.pathMTU
             if known < subscriber.pathMTU { isNarrow = true }
@@ -18,7 +19,7 @@ extension Aggregator {
             || subscriber.routes.contains { $0.address.family == .v6 }
         return switch settings.tunnel.mtu {
         case .bytes(let mtu): mtu
-        case .automatic: PathMTU.inner(paths, outer: bond.aggregator.family, carriesIPv6: carriesIPv6)
+        case .automatic: PathMTU.inner(paths, outer: bond.aggregator.family, carriesIPv6: carriesIPv6, esp: esp)
         }
     }
 

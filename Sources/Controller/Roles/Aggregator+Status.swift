@@ -33,6 +33,7 @@ extension Aggregator {
         if let leases { object.add("addresses", leases.json) }
         if let forged = common.counter(SourceTable.counter, in: SourceTable.table) { object.add("forged_sources", forged) }
         if let radius { object.add("radius", radius.json) }
+        if let ipsec { object.add("ipsec", ipsec.json) }
         object.add("queue", common.queueJSON)
         object.add("discarded", common.discardedJSON)
         object.add("control_drops", controlDrops)

@@ -36,6 +36,9 @@ final class Aggregator: Role {
     var lteSampling = SampleTimes()
     var receivedAt = Instant(nanoseconds: 0)
     private(set) var radius: RADIUSService?
+    private(set) var ipsec: IPsecKeeper?
+    /// Where gateways with configured keys are.
+    var gateways: [ProtectedLeg: IPAddress] = [:]
 
     init(_ settings: AggregationPointConfiguration, _ loop: EventLoop) throws {
         self.settings = settings
@@ -55,8 +58,8 @@ final class Aggregator: Role {
             outers[address.family] = OuterTable(
                 family: address.family, canonical: settings.kernel.canonical(address.family).remote,
                 legs: [
-                    .init(id: .primary, label: "dsl", interface: nil),
-                    .init(id: .secondary, label: "lte", interface: nil),
+                    .init(id: .primary, label: "dsl", interface: nil, requestID: settings.ipsec?.requestID),
+                    .init(id: .secondary, label: "lte", interface: nil, requestID: settings.ipsec?.requestID),
                 ], source: .fixed(address), markMask: settings.kernel.markMask,
                 queues: settings.kernel.queue...settings.kernel.queue,
                 controlProtocol: settings.dialect.protocolType,
@@ -67,7 +70,12 @@ final class Aggregator: Role {
     }
 
     func start() throws {
-        common.sweep(settings.kernel)
+        common.sweep(settings.kernel, settings.ipsec)
+        ipsec = try settings.ipsec.map {
+            try IPsecKeeper($0, settings.state, common, outers.values.map(\.table), loop)
+        }
+        restoreSecurity()
+        applySecurity()
         let leases = try LeaseService(settings, loop) { [weak self] id in
             guard let self else { return }
             self.apply(id, self.point.sessions[id]?.bond)
@@ -115,12 +123,13 @@ final class Aggregator: Role {
         }
         return [
             point.deadline, common.queue.deadline, watch.due, leases?.work(now), rounds.due, lteSampling.due, radius,
-            prefixWait.due,
+            prefixWait.due, ipsec?.work(now),
         ].compactMap { $0 }.min()
     }
 
     func stop() {
         run(point.handle(.stop, now: Clock.now()))
+        ipsec?.stop()
         common.state.clear()
         radius?.finish()
     }
@@ -146,6 +155,7 @@ final class Aggregator: Role {
                     common.log(.info, "send-failed", String(cString: strerror(errno)), ["to": destination])
                 }
             case .authorize(let request):
+                protect(request)
                 if let radius {
                     radius.authorize(request)
                     continue
@@ -227,7 +237,7 @@ final class Aggregator: Role {
         let policy = LegPolicy(settings.colour, subscriber.rates)
         let known = policy.committed(bond.committedInformationRate, settings.colour)
         let cir = known ?? Colouring.unknownRate
-        let overhead = Int(Overhead.outer(outer.family, numbered: policy.numbersPackets)) + 14
+        let overhead = Int(Overhead.outer(outer.family, numbered: policy.numbersPackets) + (esp?.typical ?? 0)) + 14
         setLTERate(of: id, bond, cir, subscriber.rates.lteDownstream)
         var objects = BondObjects(
             outer: outer, device: device, canonicalRemote: BondNumbers.address(number, outer.family), mtu: mtu,

@@ -127,12 +127,17 @@ final class Common {
     }
 
     /// Ours from a run that did not end in an orderly way.
-    func sweep(_ kernel: KernelConfiguration) {
+    func sweep(_ kernel: KernelConfiguration, _ ipsec: IPsecConfiguration?) {
         var transaction = Transaction()
         transaction.deleteIfPresent(SegmentTable.table)
         transaction.deleteIfPresent(PolicyTable.name)
         transaction.deleteIfPresent(NameRules.table)
         try? state.tables.commit(transaction)
+        defer {
+            // Last: what is left of a bond must not send in the clear.
+            let settings = ipsec ?? IPsecConfiguration(keys: .configured)
+            state.security.sweep(settings.requestIDs, ownsStates: settings.keys == .configured)
+        }
         guard let links = try? state.route.links() else { return }
         for link in links where link.alias?.hasPrefix("spillway ") == true {
             _ = state.route.perform([Link.delete(.index(link.index))])

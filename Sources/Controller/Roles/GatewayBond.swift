@@ -13,6 +13,7 @@ struct GatewayBond {
     var inner: InnerAddresses
     var secondary = SecondLeg()
 
+    private var esp: ESPOverhead? { settings.ipsec.map { ESPOverhead($0.cipher) } }
     private var device: String { settings.tunnel.name.description }
     private var number: RouteProtocol { RouteProtocol(rawValue: settings.kernel.routeProtocol) }
 
@@ -22,7 +23,7 @@ struct GatewayBond {
         let own =
             switch settings.tunnel.mtu {
             case .bytes(let mtu): mtu
-            case .automatic: PathMTU.inner(paths.values, outer: outer.family, carriesIPv6: carriesIPv6)
+            case .automatic: PathMTU.inner(paths.values, outer: outer.family, carriesIPv6: carriesIPv6, esp: esp)
             }
         return min(own, inner.mtu ?? own)
     }
@@ -32,7 +33,7 @@ struct GatewayBond {
         let policy = LegPolicy(settings)
         let known = policy.committed(bond.committedInformationRate, settings.colour)
         let cir = known ?? Colouring.unknownRate
-        let header = Int(Overhead.outer(outer.family, numbered: policy.numbersPackets))
+        let header = Int(Overhead.outer(outer.family, numbered: policy.numbersPackets) + (esp?.typical ?? 0))
         let objects = BondObjects(
             outer: outer, device: device, canonicalRemote: settings.kernel.canonical(outer.family).remote, mtu: mtu,
             alias: "spillway bond with \(bond.aggregator)",

@@ -89,6 +89,7 @@ extension HomeGateway {
 
     /// What is there whether or not a bond is: canonical addresses, rules, and a way out for each access link.
     func applyBase() {
+        applySecurity()
         let kernel = settings.kernel
         let canonical = kernel.canonical(family)
         var objects = CanonicalDevice.objects(

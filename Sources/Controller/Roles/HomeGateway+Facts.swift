@@ -11,6 +11,7 @@ extension HomeGateway {
         var facts = common.facts(.gateway, summary: summary)
         facts.bonds.configured = 1
         facts.controlDrops = sockets.values.reduce(0) { $0 + UInt64($1.drops) }
+        facts.ipsec = ipsec?.facts
         facts.legs = legs.map { leg in
             var one = Facts.Leg(leg.label)
             let isUp = session.bond?.legs[leg.id] != nil

@@ -19,9 +19,12 @@ extension HomeGateway {
     /// kernel forgets silently what it was told.
     func pathsMayHaveChanged() { applyBond(session.bond) }
 
-    /// When paths are to be read again; nil: all take what their links take.
+    /// When paths are to be read again; nil: all take what their links take. Errors for what was protected do not come
+    /// to the socket of control messages.
     var wantsPathsAt: Instant? {
-        guard let pathsReadAt, paths.contains(where: { $0.value != wans[$0.key]?.mtu }) else { return nil }
+        guard let pathsReadAt, ipsec != nil || paths.contains(where: { $0.value != wans[$0.key]?.mtu }) else {
+            return nil
+        }
         return pathsReadAt + PathWatch.interval
     }
 }

@@ -49,10 +49,11 @@ extension HomeGateway {
             let statistics = (try? common.state.route.linkStatistics(.index(wan.index))) ?? nil
         {
             let bonded = traffic[leg.id] ?? LegTraffic()
+            let header = wan.headerLength + UInt64(esp?.typical ?? 0)
             down = bypass.rate(
-                link: statistics.receivedBytes, bonded: bonded.received, header: wan.headerLength, now: now)
+                link: statistics.receivedBytes, bonded: bonded.received, header: header, now: now)
             up = upstreamBypass.rate(
-                link: statistics.transmittedBytes, bonded: bonded.sent, header: wan.headerLength, now: now)
+                link: statistics.transmittedBytes, bonded: bonded.sent, header: header, now: now)
         }
         return (down, up)
     }

@@ -66,6 +66,7 @@ extension HomeGateway {
         object.add("policy", policyJSON)
         if let name { object.add("name", name.json) }
         if let names = names.json { object.add("names", names) }
+        if let ipsec { object.add("ipsec", ipsec.json) }
         object.add("queue", common.queueJSON)
         object.add("discarded", common.discardedJSON)
         object.add("control_drops", sockets.values.reduce(0) { $0 + $1.drops })

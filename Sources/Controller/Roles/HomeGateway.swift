@@ -52,6 +52,7 @@ final class HomeGateway: Role {
     /// The key whose packets are put in order.
     var resequencedKey: UInt32?
     let leases: GatewayLeases
+    private(set) var ipsec: IPsecKeeper?
     /// What `resolv.conf` holds.
     var resolverText = ""
     /// What LTE carries upstream, and when a round trip of it was received last.
@@ -76,7 +77,11 @@ final class HomeGateway: Role {
         let canonical = settings.kernel.canonical(family)
         outer = OuterTable(
             family: family, canonical: canonical.local,
-            legs: legs.map { .init(id: $0.id, label: $0.label, interface: $0.settings.interface.description) },
+            legs: legs.map {
+                .init(
+                    id: $0.id, label: $0.label, interface: $0.settings.interface.description,
+                    requestID: settings.ipsec?.requestID($0.id))
+            },
             source: .perLeg, markMask: settings.kernel.markMask,
             queues: settings.kernel.queue...settings.kernel.queue, controlProtocol: settings.dialect.protocolType,
             overflowHold: settings.resequencer.overflowHold.rawValue)
@@ -95,7 +100,9 @@ final class HomeGateway: Role {
     }
 
     func start() throws {
-        common.sweep(settings.kernel)
+        common.sweep(settings.kernel, settings.ipsec)
+        ipsec = try settings.ipsec.map { try IPsecKeeper($0, settings.state, common, [outer.table], loop) }
+        _ = ipsec?.restore()
         watchLeases()
         applyBase()
         applyPolicy()
@@ -128,7 +135,7 @@ final class HomeGateway: Role {
         if let time = quota?.next, time <= now { countQuota(now) }
         let nameDeadline = name?.work(isBonded: session.bond != nil)
         return [
-            nameDeadline, names.work(), leases.work(now), session.deadline, common.queue.deadline,
+            nameDeadline, names.work(), leases.work(now), ipsec?.work(now), session.deadline, common.queue.deadline,
             session.wantsTrafficSampleAt, session.wantsBypassSampleAt, diagnosticUntil, wantsPathsAt, quota?.next,
         ].compactMap { $0 }.min()
     }
@@ -139,6 +146,7 @@ final class HomeGateway: Role {
         countQuota(Clock.now())
         quota?.save(Clock.now())
         run(session.handle(.stop, now: Clock.now()))
+        ipsec?.stop()
         common.state.clear()
     }
 
