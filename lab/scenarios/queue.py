@@ -1,4 +1,4 @@
-"""One queue before both legs, two cells of `cells`: LTE whole and slow; and what stands in without BPF (village)."""
+"""One queue before both legs, one cell of `cells`: LTE whole; and what stands in without BPF (village)."""
 
 import pathlib
 import shutil
@@ -17,7 +17,7 @@ prepare = spillway.prepare
 
 
 def run(lab):
-    cells.table(lab, [(100, 0, 0), (10, 0, 0)])
+    cells.table(lab, [(100, 0, 0)])
     lab.check("nothing of it is left", "spillway" not in namespaces.run(None, "bpftool", "map", "show"))
     with Topology.load("village") as network:
         haap = Spillway(lab, "haap", settings("haap", network, colour=cells.QUEUE))
