@@ -44,8 +44,10 @@ struct OuterTable {
     var table: TableName { TableName(family == .v4 ? .ip : .ip6, name) }
 
     /// The packet mark of a leg: 1 for the first, 2 for the second …, in the lowest place of the mask.
-    func mark(_ leg: LegID) -> UInt32 {
-        (UInt32(leg.rawValue) &+ 1) << UInt32(markMask.trailingZeroBitCount) & markMask
+    func mark(_ leg: LegID) -> UInt32 { Self.mark(leg, markMask) }
+
+    static func mark(_ leg: LegID, _ mask: UInt32) -> UInt32 {
+        (UInt32(leg.rawValue) &+ 1) << UInt32(mask.trailingZeroBitCount) & mask
     }
 
     // MARK: Sets, with an element a bond

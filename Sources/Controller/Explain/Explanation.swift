@@ -87,8 +87,6 @@ struct Explanation {
         return policy?.way == .bypass && routing.isOurs ? .bypass : .route
     }
 
-    func label(_ leg: LegID) -> String { leg.statusName }
-
     /// One line.
     var summary: String {
         let interface = routing?.interface ?? "?"
@@ -99,7 +97,7 @@ struct Explanation {
         case .bypass: return "past the bond, by \(interface)"
         case .route: return "by \(interface), \(hasBond ? "which is no bond's device" : "because there is no bond")"
         case .bond:
-            let leg = bonded?.choice.map { $0.text(label) } ?? ""
+            let leg = bonded?.choice.map(\.text) ?? ""
             return "by the bond \(interface): \(leg)"
         }
     }
@@ -134,20 +132,20 @@ struct Explanation {
             steps.append(("route", refusal ?? "none"))
         }
         if let translation { steps.append(("source", "becomes \(translation)")) }
-        if let bonded { steps += Self.steps(bonded, label) }
+        if let bonded { steps += Self.steps(bonded) }
         return steps
     }
 
-    private static func steps(_ bonded: Bonded, _ label: (LegID) -> String) -> [(stage: String, text: String)] {
+    private static func steps(_ bonded: Bonded) -> [(stage: String, text: String)] {
         let none = "none: the filters at \(bonded.device) give it no mark of a leg"
-        var steps = [("leg", bonded.choice?.text(label) ?? none)]
+        var steps = [("leg", bonded.choice?.text ?? none)]
         for unused in bonded.unused {
-            steps.append(("leg", "\(label(unused.leg).uppercased()) is not used: \(unused.text)"))
+            steps.append(("leg", "\(unused.leg.statusName.uppercased()) is not used: \(unused.text)"))
         }
         for wire in bonded.wires {
             let hop = wire.gateway.map { " via \($0)" } ?? ""
             let device = wire.interface.map { " by \($0)" } ?? ""
-            steps.append((label(wire.leg), "\(wire.source) to \(wire.destination)\(device)\(hop)"))
+            steps.append((wire.leg.statusName, "\(wire.source) to \(wire.destination)\(device)\(hop)"))
         }
         return steps
     }
@@ -200,12 +198,12 @@ struct Explanation {
         object.add("device", bonded.device)
         if let session = bonded.session { object.add("session_id", session) }
         if let client = bonded.client { object.add("client", client) }
-        bonded.choice?.write(to: &object, label)
+        bonded.choice?.write(to: &object)
         object.add(
             "legs",
             bonded.wires.map { wire in
                 var one = JSONObject()
-                one.add("leg", label(wire.leg))
+                one.add("leg", wire.leg.statusName)
                 one.add("source", wire.source.description)
                 one.add("destination", wire.destination.description)
                 if let interface = wire.interface { one.add("interface", interface) }
@@ -216,7 +214,7 @@ struct Explanation {
             "unused",
             bonded.unused.map { unused in
                 var one = JSONObject()
-                one.add("leg", label(unused.leg))
+                one.add("leg", unused.leg.statusName)
                 one.add("why", unused.code)
                 one.add("text", unused.text)
                 return one

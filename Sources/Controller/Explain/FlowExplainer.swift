@@ -193,9 +193,7 @@ struct FlowExplainer {
         link.group == SegmentTable.group && link.alias?.hasPrefix("spillway ") == true
     }
 
-    private func mark(_ leg: LegID) -> UInt32 {
-        (UInt32(leg.rawValue) + 1) << UInt32(kernel.markMask.trailingZeroBitCount) & kernel.markMask
-    }
+    private func mark(_ leg: LegID) -> UInt32 { OuterTable.mark(leg, kernel.markMask) }
 
     private func bond(_ link: Link, _ packet: SamplePacket) throws(KernelError) -> Explanation.Bonded {
         var bonded = Explanation.Bonded(device: link.name)

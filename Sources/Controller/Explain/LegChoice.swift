@@ -148,28 +148,30 @@ struct LegChoice: Hashable {
 
 extension LegChoice {
     /// In a few words.
-    func text(_ label: (LegID) -> String) -> String {
-        let name = leg.map { label($0).uppercased() } ?? ""
+    var text: String {
+        let name = leg.map { $0.statusName.uppercased() } ?? ""
         if isPinned { return "\(name), which the lists chose" }
         if legs.count == 1, !dropsBeyond { return "\(name), the only leg that is used" }
-        func percent(_ share: UInt32) -> UInt32 { (share * 100 + 32_768) / 65_536 }
         switch chooser {
         case .filters(rate: 0): return name
         case .filters(let rate):
-            let rest = beyond.map { "what is beyond takes \(label($0).uppercased())" } ?? "what is beyond is dropped"
+            let rest = beyond.map { "what is beyond takes \($0.statusName.uppercased())" } ?? "what is beyond is dropped"
             return "\(name) within \(rate / 125) kbit/s; \(rest)"
         case .queue(let wait, let patience):
             return "\(name) now: a packet waits \(wait / 1000) us for DSL, and LTE helps above \(patience / 1000) us; "
                 + "flows that send little take DSL"
         case .hash(let share):
-            return "DSL or LTE by the kernel's hash of the flow, which nobody can ask for; \(percent(share)) % take DSL"
-        case .shares(let share): return "\(name) now: DSL is to carry \(percent(share)) % of the bytes"
+            return "DSL or LTE by the kernel's hash of the flow, which nobody can ask for; \(Self.percent(share)) % take DSL"
+        case .shares(let share): return "\(name) now: DSL is to carry \(Self.percent(share)) % of the bytes"
         }
     }
 
-    func write(to object: inout JSONObject, _ label: (LegID) -> String) {
-        if let leg { object.add("leg", label(leg)) }
-        if let beyond { object.add("beyond", label(beyond)) }
+    /// Of 65536.
+    private static func percent(_ share: UInt32) -> UInt32 { (share * 100 + 32_768) / 65_536 }
+
+    func write(to object: inout JSONObject) {
+        if let leg { object.add("leg", leg.statusName) }
+        if let beyond { object.add("beyond", beyond.statusName) }
         if dropsBeyond { object.add("beyond", "dropped") }
         switch chooser {
         case .filters(let rate):
@@ -181,10 +183,10 @@ extension LegChoice {
             object.add("patience_us", patience / 1000)
         case .hash(let share):
             object.add("chooser", "flow_hash")
-            object.add("dsl_share_percent", (share * 100 + 32_768) / 65_536)
+            object.add("dsl_share_percent", Self.percent(share))
         case .shares(let share):
             object.add("chooser", "weights")
-            object.add("dsl_share_percent", (share * 100 + 32_768) / 65_536)
+            object.add("dsl_share_percent", Self.percent(share))
         }
         if isPinned { object.add("pinned", true) }
     }

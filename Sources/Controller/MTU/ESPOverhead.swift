@@ -17,6 +17,12 @@ struct ESPOverhead: Hashable {
         block = transform.blockSize
     }
 
+    /// nil: nothing protects the packets.
+    init?(_ settings: IPsecConfiguration?) {
+        guard let settings else { return nil }
+        self.init(settings.cipher)
+    }
+
     /// The longest payload whose packet is not longer than `length`; both without the IP header, in bytes.
     func payload(in length: UInt32) -> UInt32 {
         let fixed = Self.header + iv + Self.icv

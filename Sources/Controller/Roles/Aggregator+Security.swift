@@ -75,5 +75,5 @@ extension Aggregator {
     }
 
     /// What a leg's packets grow by; nil: nothing protects them.
-    var esp: ESPOverhead? { settings.ipsec.map { ESPOverhead($0.cipher) } }
+    var esp: ESPOverhead? { ESPOverhead(settings.ipsec) }
 }

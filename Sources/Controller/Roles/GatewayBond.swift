@@ -13,7 +13,7 @@ struct GatewayBond {
     var inner: InnerAddresses
     var secondary = SecondLeg()
 
-    private var esp: ESPOverhead? { settings.ipsec.map { ESPOverhead($0.cipher) } }
+    private var esp: ESPOverhead? { ESPOverhead(settings.ipsec) }
     private var device: String { settings.tunnel.name.description }
     private var number: RouteProtocol { RouteProtocol(rawValue: settings.kernel.routeProtocol) }
 

@@ -30,5 +30,5 @@ extension HomeGateway {
     }
 
     /// What a leg's packets grow by; nil: nothing protects them.
-    var esp: ESPOverhead? { settings.ipsec.map { ESPOverhead($0.cipher) } }
+    var esp: ESPOverhead? { ESPOverhead(settings.ipsec) }
 }
