@@ -119,7 +119,7 @@ __attribute__((section("scheduler"), used)) int schedule(struct __sk_buff *skb) 
     else if (plan->packet_share)
         leg = state->balance > 0;
     else
-        leg = earliest0 > earliest1 && earliest0 - now > plan->patience;
+        leg = earliest0 > earliest1 && earliest0 - now > plan->patience && state->bytes[1] + size1 <= plan->second_end;
     at = leg ? earliest1 : earliest0;
     u64 wait = at - now;
     if (wait > plan->limit) {

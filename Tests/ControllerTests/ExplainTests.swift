@@ -251,6 +251,7 @@ import Testing
         plan.mark = (0x1000_0000, 0x2000_0000)
         plan.mask = 0xF000_0000
         plan.patience = 20_000
+        plan.second_end = .max
         change(&plan, &state)
         return LegChoice(plan, state, now: 1_000_000, mark: state.sparse == 99 ? 0x2000_0000 : 0)
     }
@@ -262,6 +263,11 @@ import Testing
         #expect(waiting.leg == .secondary && waiting.chooser == .queue(wait: 20_001, patience: 20_000))
         #expect(plan { plan, state in (state.free.0, plan.burst.0) = (1_020_001, 10) }.leg == .primary)
         #expect(plan { _, state in state.free = (1_030_000, 1_040_000) }.leg == .primary, "LTE is busier")
+        let tried = { (bytes: UInt64) in
+            plan { plan, state in (state.free.0, state.bytes.1, plan.second_end) = (1_020_001, bytes, 4000) }
+        }
+        #expect(tried(2500).leg == .secondary && tried(2500).isOnTrial)
+        #expect(tried(2501).leg == .primary && tried(2501).isOnTrial, "as much as may be given before its rate is known")
         #expect(plan { plan, _ in plan.legs = 2 }.leg == .secondary)
         let pinned = plan { _, state in state.sparse = 99 }
         #expect(pinned.leg == .secondary && pinned.isPinned)

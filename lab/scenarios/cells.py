@@ -73,8 +73,9 @@ def cell(lab, network, told, dsl, rate, loss, delay) -> dict:
     }
     lab.say(json.dumps(row))
     bond = status["hg"]["bond"]
-    lab.say(f"hg {json.dumps(bond.get('resequencer'))} {bond.get('distribution')} haap {json.dumps(status['haap']['bonds'][0])}")
-    lab.say(" ".join(f"{mbit:.1f}" for _, mbit in got.intervals))
+    row["each_half_second"] = [round(mbit, 1) for _, mbit in got.intervals]
+    row["haap"] = status["haap"]["bonds"][0]["lte"]
+    row["hg"] = {"distribution": bond["distribution"], "resequencer": bond["resequencer"]}
     return row
 
 

@@ -16,6 +16,8 @@ struct scheduler_plan {
     uint64_t target, interval, limit;
     // The first leg is preferred while its queue is below this.
     uint64_t patience;
+    // The count of bytes given to the second leg beyond which it takes no overflow.
+    uint64_t second_end;
     // Packet marks of the legs, and the bits they are in.
     uint32_t mark[SCHEDULER_LEGS], mask;
     // Bytes that a packet grows by on a leg.

@@ -79,6 +79,8 @@ struct LegChoice: Hashable {
     var dropsBeyond = false
     /// The lists chose the leg.
     var isPinned = false
+    /// What LTE carries is not known yet: it takes little at a time.
+    var isOnTrial = false
     /// Legs that the kernel gives packets at all.
     var legs: Set<LegID>
 
@@ -140,8 +142,10 @@ struct LegChoice: Hashable {
         } else if plan.packet_share > 0 {
             chooser = .shares(plan.packet_share)
             leg = state.balance > 0 ? .secondary : .primary
-        } else if earliest > second, earliest - now > plan.patience {
-            leg = .secondary
+        } else {
+            isOnTrial = plan.second_end != .max
+            let isFree = state.bytes.1 &+ 1500 &+ UInt64(plan.overhead.1) <= plan.second_end
+            if earliest > second, earliest - now > plan.patience, isFree { leg = .secondary }
         }
     }
 }
@@ -158,8 +162,8 @@ extension LegChoice {
             let rest = beyond.map { "what is beyond takes \($0.statusName.uppercased())" } ?? "what is beyond is dropped"
             return "\(name) within \(rate / 125) kbit/s; \(rest)"
         case .queue(let wait, let patience):
-            return "\(name) now: a packet waits \(wait / 1000) us for DSL, and LTE helps above \(patience / 1000) us; "
-                + "flows that send little take DSL"
+            return "\(name) now: a packet waits \(wait / 1000) us for DSL, and LTE helps above \(patience / 1000) us"
+                + (isOnTrial ? ", little at a time until its rate is known" : "") + "; flows that send little take DSL"
         case .hash(let share):
             return "DSL or LTE by the kernel's hash of the flow, which nobody can ask for; \(Self.percent(share)) % take DSL"
         case .shares(let share): return "\(name) now: DSL is to carry \(Self.percent(share)) % of the bytes"
@@ -189,5 +193,6 @@ extension LegChoice {
             object.add("dsl_share_percent", Self.percent(share))
         }
         if isPinned { object.add("pinned", true) }
+        if isOnTrial { object.add("on_trial", true) }
     }
 }

@@ -159,6 +159,8 @@ struct SecondLeg: Hashable, Sendable {
     var delay: UInt64 = 0
     /// Whether what it adds is worth its use at present.
     var isUsed = true
+    /// The count of bytes given to it that may not be exceeded for now; nil: there is no such limit.
+    var end: UInt64?
 
     init() {}
 
@@ -175,6 +177,7 @@ struct SecondLeg: Hashable, Sendable {
         self.rate = rate.rate
         rateAlone = rate.settings.ceiling ?? 0
         isUsed = rate.isWorthUsing
+        end = rate.end
     }
 
     /// For the status, as far as it is known.

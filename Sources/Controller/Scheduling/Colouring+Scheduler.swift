@@ -27,6 +27,7 @@ extension Colouring {
         plan.legs = legs == 3 && sharing == .overflow && !second.isUsed ? 1 : legs
         let cost = Self.cost(secondRate)
         plan.cost = (first, cost)
+        plan.second_end = second.end ?? .max
         let ahead = (UInt64(burst) &* first) >> 16
         plan.burst = (ahead, ahead)
         let sparse = min(max(rate / 8, Queue.sparseRate.lowerBound), Queue.sparseRate.upperBound)

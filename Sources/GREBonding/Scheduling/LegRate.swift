@@ -17,7 +17,7 @@ public struct LegRate: Hashable, Sendable {
         }
     }
 
-    private struct Probe: Hashable, Sendable {
+    struct Probe: Hashable, Sendable {
         var sent: Instant
         /// Bytes given to the leg before it.
         var bytes: UInt64
@@ -35,6 +35,8 @@ public struct LegRate: Hashable, Sendable {
     static let patience = Duration.milliseconds(60)
     /// A leg counts as in use for so long after it was.
     static let lull = Duration.seconds(2)
+    /// Bytes between two samples that are no mere sign of life.
+    static let some: UInt64 = 200
     /// So long after an answer, and a round trip, the next probe waits for the leg to get all that the rate allows.
     static let fullWait = Duration.milliseconds(100)
     /// A probe is lost after so much more.
@@ -52,48 +54,53 @@ public struct LegRate: Hashable, Sendable {
 
     public var settings: Settings
     /// Bytes a second to be given to the leg, links' headers included.
-    public private(set) var rate: UInt64
+    public internal(set) var rate: UInt64
     /// What was measured last; nil: the leg has never been full.
-    public private(set) var capacity: UInt64?
+    public internal(set) var capacity: UInt64?
     /// Queue on the leg when it was measured last.
     public private(set) var wait: Duration = .zero
-    private var base = RecentExtreme(.least, window: .seconds(60))
+    var trial: LegTrial?
+    var base = RecentExtreme(.least, window: .seconds(60))
     private var before: Duration?
-    private var probe: Probe?
-    private var answered: Probe?
+    var probe: Probe?
+    var answered: Probe?
     /// When a probe was sent last.
     private var asked: Instant?
     /// Bytes that the leg had been given at the last sample.
-    private var total: UInt64 = 0
+    var total: UInt64 = 0
     /// The last sample, as a probe that was not sent.
-    private var sample: Probe?
+    var sample: Probe?
     private var gaps: UInt64 = 0
     /// When the leg was in use last.
-    private var loaded: Instant?
+    var loaded: Instant?
     /// When the rate changed last.
     private var changed: Instant?
-    private var isSearching = true
+    var isSearching = true
     private var stuck = 0
     private var stuckLeast: Duration = .zero
-    private var beforeCut: UInt64?
+    var beforeCut: UInt64?
     /// How often the rate was halved for the probe that is under way.
     private var cutCount: Int64 = 0
     private var drainAt: Instant?
-    private var trialAt: Instant?
+    var trialAt: Instant?
     private var trialWait = Self.trialWaits.first
-    private var lostInARow = 0
+    var lostInARow = 0
 
     public init(_ settings: Settings) {
         self.settings = settings
         rate = Self.first(settings)
+        trial = LegTrial(rate: rate)
         limit()
     }
 
     /// Where the search begins: a leg that carries so much is worth using.
-    private static func first(_ settings: Settings) -> UInt64 { settings.least &+ settings.least / 4 }
+    static func first(_ settings: Settings) -> UInt64 { settings.least &+ settings.least / 4 }
 
     /// Whether the leg carries enough to be used at all. While it does not, it is tried now and then.
-    public private(set) var isWorthUsing = true
+    public internal(set) var isWorthUsing = true
+
+    /// While nothing is known of the leg: the count of bytes given to it that may not be exceeded.
+    public var end: UInt64? { trial?.end }
 
     /// Whether a sample is wanted soon, or only now and then. Flows with a long round trip load a leg in bursts.
     public var isBusy: Bool { probe != nil || loaded.map { $0 + Self.lull > sample?.sent ?? $0 } ?? false }
@@ -115,17 +122,20 @@ public struct LegRate: Hashable, Sendable {
         if base.value == nil, lostInARow >= Self.lostLimit {
             // Nobody answers: what is configured must do, or as much as the other leg has.
             rate = settings.ceiling ?? settings.least &* 20
+            trial = nil
             return false
         }
         defer { sample = Probe(sent: now, bytes: bytes) }
         guard let last = sample, isContinued, now > last.sent else {
             probe = nil
             answered = nil
+            trial?.begin(at: total)
             return false
         }
+        if trial != nil { return tried(bytes, last, now) }
         let given = bytes - last.bytes
         let allowed = Self.carried(rate, now - last.sent)
-        let isLoaded = given >= 200 && given >= allowed / 16
+        let isLoaded = given >= Self.some && given >= allowed / 16
         let isFull = isLoaded && given >= allowed / 10 * 6
         if isLoaded { loaded = now }
         if !isFull { gaps += 1 }
@@ -165,6 +175,7 @@ public struct LegRate: Hashable, Sendable {
         answered = probe
         let wasCut = beforeCut
         beforeCut = nil
+        if trial != nil { return judgeTrial(probe) }
         if let wasCut, probe.wait <= Self.target { rate = max(rate, wasCut) }
         let carried = last.map { last in capacity(last, probe) } ?? nil
         if let carried {
@@ -186,7 +197,7 @@ public struct LegRate: Hashable, Sendable {
     // MARK: -
 
     /// A full packet or two may always be in the queue.
-    private var allowed: Duration {
+    var allowed: Duration {
         Self.target + .nanoseconds(Int64(clamping: 3_000 * 1_000_000_000 / max(rate, Self.slowest)))
     }
 
@@ -213,7 +224,7 @@ public struct LegRate: Hashable, Sendable {
         let share = max(0.5, 1 - Double((probe.wait - Self.target).nanoseconds) / Double(time))
         let full = carried.map { _ in capacity ?? rate } ?? min(rate, capacity ?? rate)
         rate = UInt64(Double(full) * share)
-        if let capacity, capacity < settings.least { isWorthUsing = false }
+        if capacity ?? (rate &* 2) < settings.least { isWorthUsing = false }
         note(now)
     }
 
@@ -273,18 +284,7 @@ public struct LegRate: Hashable, Sendable {
         limit()
     }
 
-    private mutating func beginTrial() {
-        trialAt = nil
-        isWorthUsing = true
-        beforeCut = nil
-        rate = Self.first(settings)
-        isSearching = true
-        capacity = nil
-        answered = nil
-        limit()
-    }
-
-    private mutating func limit() {
+    mutating func limit() {
         rate = min(max(rate, Self.slowest), Self.fastest)
         if let ceiling = settings.ceiling { rate = min(rate, max(ceiling, 1)) }
         if rate > settings.least &* 4 {
@@ -293,7 +293,7 @@ public struct LegRate: Hashable, Sendable {
         }
     }
 
-    private static func carried(_ rate: UInt64, _ time: Duration) -> UInt64 {
+    static func carried(_ rate: UInt64, _ time: Duration) -> UInt64 {
         UInt64(min(Double(rate) * Double(max(0, time.nanoseconds)) / 1e9, 1e18))
     }
 }

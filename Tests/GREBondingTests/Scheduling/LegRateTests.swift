@@ -13,6 +13,8 @@ private struct Link {
     var demand = 1.0
     /// It is sent in the first half of so many milliseconds; 0: always.
     var burst = 0
+    /// Nobody looks for so many milliseconds at first.
+    var idle = 0
 
     private(set) var backlog = 0.0
     private(set) var sent = 0.0
@@ -35,7 +37,8 @@ private struct Link {
         used = 0
         for tick in 0..<Int(seconds * 1000) {
             now = now + step
-            let given = rate.isWorthUsing && (burst == 0 || tick % burst < burst / 2) ? Double(rate.rate) * 0.001 * demand : 0
+            let wanted = rate.isWorthUsing && (burst == 0 || tick % burst < burst / 2) ? Double(rate.rate) * 0.001 * demand : 0
+            let given = min(wanted, rate.end.map { max(0, Double($0) - sent) } ?? wanted)
             sent += given
             let before = backlog
             backlog = max(0, backlog + given - capacity * 0.001)
@@ -45,7 +48,7 @@ private struct Link {
                 rate.measured(now - under[i].sent, sent: under[i].sent, now: now)
                 under.remove(at: i)
             }
-            guard tick % 50 == 0 else { continue }
+            guard tick % 50 == 0, tick == 0 || tick >= idle else { continue }
             if rate.sampled(given: UInt64(sent), waiting: 0, now: now) {
                 probes += 1
                 if loses == 0 || probes % loses != 0 { under.append((now, now + base + wait)) }
@@ -90,12 +93,18 @@ private struct Link {
         func asks(_ given: UInt64, _ waiting: UInt64, at time: Int64) -> Bool {
             rate.sampled(given: given, waiting: waiting, now: Self.start + .milliseconds(time))
         }
-        let first = asks(20_000, 0, at: 0)
-        let second = asks(30_000, 4_000, at: 50)
-        let less = asks(30_000, 9_000, at: 100)
-        rate.measured(.milliseconds(60), sent: Self.start + .milliseconds(50), now: Self.start + .milliseconds(110))
-        let fourth = asks(33_000, 4_000, at: 160)
-        #expect(!first && second && !less && fourth)
+        func answered(_ sent: Int64) {
+            rate.measured(
+                .milliseconds(45), sent: Self.start + .milliseconds(sent), now: Self.start + .milliseconds(sent + 45))
+        }
+        #expect(!asks(20_000, 0, at: 0) && asks(24_000, 0, at: 50) && rate.end == 24_000)
+        answered(50)
+        #expect(rate.end == nil)
+        let first = asks(34_000, 4_000, at: 100)
+        let less = asks(34_000, 9_000, at: 150)
+        answered(100)
+        let third = asks(40_000, 4_000, at: 210)
+        #expect(first && !less && third)
     }
 
     @Test func theConfiguredRateIsNeverExceeded() {
@@ -154,6 +163,29 @@ private struct Link {
         now = link.run(&rate, from: now, seconds: 620)
         _ = link.run(&rate, from: now, seconds: 10)
         #expect(link.used > 0.9)
+    }
+
+    /// Nothing is known of the leg, and for a second nobody looks.
+    @Test(arguments: [50, 150, 450] as [Int64]) func aSlowLegGetsLittleBeforeItIsKnown(base: Int64) {
+        var rate = LegRate(Self.told)
+        var link = Link(0.16, .milliseconds(base))
+        link.idle = 1000
+        _ = link.run(&rate, from: Self.start, seconds: 6)
+        #expect(!rate.isWorthUsing && link.worst < .milliseconds(500) && link.sent < 14_000, "\(link.worst) \(link.sent)")
+    }
+
+    @Test func oneLateAnswerDoesNotCondemn() {
+        var rate = LegRate(Self.told)
+        var now = Self.start
+        var given: UInt64 = 0
+        for i in 0..<40 as Range<Int64> {
+            now = now + LegRate.interval
+            given = min(given + 3_000, rate.end ?? .max)
+            if rate.sampled(given: given, waiting: 0, now: now) {
+                rate.measured(.milliseconds(i == 8 || i == 9 ? 170 : 50), sent: now, now: now + .milliseconds(20))
+            }
+        }
+        #expect(rate.isWorthUsing && rate.end == nil)
     }
 
     @Test func aLongerPathIsNotAQueueForEver() {

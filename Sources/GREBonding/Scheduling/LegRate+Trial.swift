@@ -1,0 +1,44 @@
+// A leg of which nothing is known yet gets little at a time.
+extension LegRate {
+    mutating func beginTrial() {
+        trialAt = nil
+        isWorthUsing = true
+        beforeCut = nil
+        rate = Self.first(settings)
+        trial = LegTrial(rate: rate)
+        trial?.begin(at: total)
+        isSearching = true
+        capacity = nil
+        answered = nil
+        limit()
+    }
+
+    mutating func tried(_ bytes: UInt64, _ last: Probe, _ now: Instant) -> Bool {
+        let isLoaded = bytes - last.bytes >= Self.some
+        if isLoaded { loaded = now }
+        if let probe {
+            let time = base.value.map { .nanoseconds($0) + Self.loss } ?? Self.loss * 2
+            guard now - probe.sent > time else { return false }
+            self.probe = nil
+            lostInARow += 1
+            // Who has never answered a probe may not answer any.
+            if base.value != nil, trial?.lost() == .isTooSlow { isWorthUsing = false }
+            trial?.begin(at: total)
+            return false
+        }
+        guard isWorthUsing, base.value == nil || isLoaded && trial?.isUsed(at: bytes) ?? false else { return false }
+        probe = Probe(sent: now, bytes: bytes, isFull: now - last.sent < Self.interval * 3)
+        return true
+    }
+
+    mutating func judgeTrial(_ probe: Probe) {
+        // What a link's own scheduler makes of single packets says nothing.
+        let allowed = max(allowed, Self.patience)
+        switch trial?.answered(wait: probe.wait, count: probe.bytes, isFresh: probe.isFull, allowed: allowed) {
+        case .isTooSlow: isWorthUsing = false
+        case .passed: return trial = nil
+        case .goesOn, nil: break
+        }
+        trial?.begin(at: total)
+    }
+}
