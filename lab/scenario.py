@@ -21,6 +21,8 @@ from lab import memory
 
 SCENARIOS = pathlib.Path(__file__).resolve().parent / "scenarios"
 REPOSITORY = SCENARIOS.parent.parent
+# In the folder for results: which scenarios some machine has begun.
+CLAIMS = "claims"
 
 
 class Failed(Exception):
@@ -107,6 +109,17 @@ def load(name: str):
     if name not in names():
         raise SystemExit(f"lab/run: no scenario {name}; there are: {', '.join(names())}")
     return importlib.import_module(f"lab.scenarios.{name.replace('-', '_')}")
+
+
+def claim(name: str, out: pathlib.Path) -> bool:
+    """Takes a scenario that no other machine has begun; they share the folder for results."""
+    shared = memory.FULL / out.relative_to("/") if memory.FULL.is_dir() else out
+    (shared / CLAIMS).mkdir(exist_ok=True)
+    try:
+        (shared / CLAIMS / name).mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
 def run(name: str, out: pathlib.Path) -> dict:
