@@ -70,7 +70,7 @@ def asked(lab, haap):
     """On the virtual clock an instruction is a nanosecond, whatever the machine: these times are comparable."""
     cases = {
         "scrape": lambda: get("haap", "/metrics"), "page": lambda: get("haap", "/"), "top": lambda: get("haap", "/facts.json"),
-        "status": lambda: haap.status(),
+        "status": lambda: json.loads(spillway.command("status", haap, "--json").stdout),
         "status_one": lambda: json.loads(spillway.command("status", haap, f"gateway-{BONDS - 1}", "--json").stdout),
         "status_all": lambda: spillway.command("status", haap, "--all", "--json"),
         "status_worst": lambda: spillway.command("status", haap, "--sort", "health", "--filter", "unhealthy", "--json"),
