@@ -11,7 +11,7 @@ from lab.topology import CLIENT, HAAP, HAAP6, SERVER, SERVER6, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary()]
-TOPOLOGY, SECONDS, OMIT = "village", 8, 3
+TOPOLOGY, SECONDS, OMIT = "village", 4, 3
 
 prepare = spillway.prepare
 
@@ -20,7 +20,7 @@ def run(lab, ipv6=False, topology=TOPOLOGY, seconds=SECONDS, omit=OMIT, share=0.
     """`ipv6`: of the outer packets. `share`: of the limit that must be reached. `more`: settings of both ends."""
     with Topology.load(topology) as network:
         if not ipv6:
-            alone = flow.tcp("haap", "hg", network.dsl.hg_address, 4, bind=HAAP, omit=2)
+            alone = flow.tcp("haap", "hg", network.dsl.hg_address, 2, bind=HAAP, omit=1)
             lab.figure("dsl_alone_mbit", alone.mbit)
         # The deployed dialect knows IPv6 access networks only.
         own = {"address": [HAAP6]} if ipv6 else {}

@@ -10,7 +10,7 @@ from lab.topology import CLIENT, HAAP, SERVER, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary()]
-DOWN, UP, SIZE = 3, 2, 1200
+DOWN, UP, SIZE = 1.5, 1, 1200
 # Bytes of a frame for each byte of payload.
 FRAME = (SIZE + 42) / SIZE
 # Its rate can be read from the kernel.
@@ -50,13 +50,13 @@ def run(lab):
             for host, (line, rate) in ends.items():
                 lab.near(f"{host}: committed, Mbit/s", legs.police_mbit(host), (line - rate) * 0.99, 2)
             # More than DSL has left: green and yellow go there, red to LTE.
-            floods = [flow.UDP("client", "server", SERVER, 5, mbit=9, size=SIZE, port=5301),
-                      flow.UDP("server", "client", CLIENT, 5, mbit=9, size=SIZE, port=5302)]
+            floods = [flow.UDP("client", "server", SERVER, 4, mbit=9.5, size=SIZE, port=5301),
+                      flow.UDP("server", "client", CLIENT, 4, mbit=9.5, size=SIZE, port=5302)]
             time.sleep(1)
             for host, share in legs.rates(1.5).items():
                 line, rate = ends[host]
                 lab.near(f"{host}: green and yellow, Mbit/s", share["dsl"], (line - rate) * 0.99, 3)
-                lab.at_least(f"{host}: red goes by LTE, Mbit/s", share["lte"], 2)
+                lab.at_least(f"{host}: red goes by LTE, Mbit/s", share["lte"], 1)
             capacity(lab, hg, network)
             for each in floods:
                 each.result()

@@ -30,8 +30,9 @@ def run(lab):
     table(lab, [(rate, loss, delay) for rate in RATES for loss in LOSSES for delay in DELAYS])
 
 
-def table(lab, cells):
-    """Measures cells of (rate of LTE in percent, loss in percent, further delay in ms), and checks each."""
+def table(lab, cells, seconds=SECONDS, start=OMIT):
+    """Measures cells of (rate of LTE in percent, loss in percent, further delay in ms), and checks each. `seconds` are
+    measured, after `start` of them."""
     with Topology.load("village") as network:
         told = {host: settings(host, network, colour=QUEUE) for host in ("hg", "haap")}
         dsl = flow.tcp("haap", "hg", network.dsl.hg_address, 4, bind=HAAP, omit=2).mbit
@@ -40,7 +41,7 @@ def table(lab, cells):
         for rate, loss, delay in cells:
             mbit = TOLD * rate / 100
             network.lte.change(up_mbit=mbit, down_mbit=mbit, loss_percent=loss, delay_ms=25 + delay)
-            row = cell(lab, network, told, dsl, rate, loss, delay)
+            row = cell(lab, network, told, dsl, rate, loss, delay, seconds, start)
             rows.append(row)
             lab.save("cells.json", {"dsl_mbit": dsl, "cells": rows})
             name = f"LTE {rate} %, loss {loss} %, +{delay} ms"
@@ -51,18 +52,18 @@ def table(lab, cells):
         (lab.out / "cells.md").write_text(markdown(rows))
 
 
-def cell(lab, network, told, dsl, rate, loss, delay) -> dict:
+def cell(lab, network, told, dsl, rate, loss, delay, seconds, start) -> dict:
     far = delay >= 200 and rate >= (10 if loss == 0 else 50)
-    omit = FAR_OMIT if far else OMIT
+    omit = FAR_OMIT if far else start
     # A slower or as fast LTE leg cannot be the better one.
     lte = 0.0
     if network.lte.down.mbit > network.dsl.down.mbit:
-        lte = flow.tcp("haap", "hg", network.lte.hg_address, SECONDS, bind=HAAP, omit=omit).mbit
+        lte = flow.tcp("haap", "hg", network.lte.hg_address, seconds, bind=HAAP, omit=omit).mbit
     with Spillway(lab, "haap", told["haap"]) as haap, Spillway(lab, "hg", told["hg"]) as hg:
         hg.wait_for("bonded", is_bonded)
         time.sleep(3)
-        beside = Pinger("client", SERVER, (SECONDS + omit) * 5)
-        got = flow.tcp("client", "server", SERVER, SECONDS, reverse=True, omit=omit)
+        beside = Pinger("client", SERVER, int((seconds + omit) * 5))
+        got = flow.tcp("client", "server", SERVER, seconds, reverse=True, omit=omit)
         echo = beside.result().rtt_ms
         status = {"hg": hg.status(), "haap": haap.status()}
     better = max(dsl, lte)

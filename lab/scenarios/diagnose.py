@@ -35,13 +35,13 @@ def one(lab, network, hg, haap, leg, other):
     captures = {each: Capture("haap", each.haap_device, lab.out / f"{leg.name}-{each.name}.pcap", snap=256,
                               filter="proto 47") for each in network.legs}
     before = counted(hg)
-    transfer = flow.TCP("client", "server", SERVER, 8, reverse=True, omit=4)
+    transfer = flow.TCP("client", "server", SERVER, 12, reverse=True, omit=0)
     # Until it has a window that fills either leg.
     lab.wait("it flows", lambda: counted(hg) - before > 6_000_000)
-    done = spillway.command("diag", hg, leg.name, "--seconds", 4, "--json")
+    done = spillway.command("diag", hg, leg.name, "--seconds", 2, "--json")
     lab.check(f"spillway diag {leg.name}", done.returncode == 0, done.stdout.strip() + done.stderr.strip(), required=True)
     report = json.loads(done.stdout)["legs"]
-    transfer.result()
+    transfer.stop()
     limit = leg.down.mbit
     lab.figure(f"{leg.name}_down_mbit", report[leg.name]["down_mbit"])
     lab.at_least(f"{leg.name}: its share of its rate", report[leg.name]["down_mbit"] / limit, 0.9)

@@ -41,8 +41,8 @@ def carrier(lab, network, hg, haap, leg, other):
     session = hg.status()["bond"]["session_id"]
     name = f"{leg.name}_carrier"
     flows = {
-        "down": flow.UDP("server", "client", CLIENT, 4, mbit=6, size=1200),
-        "up": flow.UDP("client", "server", SERVER, 4, mbit=6, size=1200, port=5301),
+        "down": flow.UDP("server", "client", CLIENT, 3, mbit=6, size=1200),
+        "up": flow.UDP("client", "server", SERVER, 3, mbit=6, size=1200, port=5301),
     }
     lab.wait("both flow", lambda: all(each.received > 500 for each in flows.values()))
     sent = Capture("haap", leg.haap_device, lab.out / f"{name}-haap.pcap", snap=256, filter="proto 47")
@@ -104,9 +104,9 @@ def moved(lab, network, hg, haap):
     """A WAN address that changes revives the leg; neither the bond nor a connection ends."""
     before = hg.status()["bond"]
     index = device_index("hg"), device_index("haap")
-    transfer = flow.TCP("client", "server", SERVER, 10, reverse=True)
+    transfer = flow.TCP("client", "server", SERVER, 8, reverse=True)
     for leg, address in ((network.lte, "10.2.0.77"), (network.dsl, "10.1.0.77")):
-        time.sleep(2)  # It flows.
+        time.sleep(1)  # It flows.
         lab.event(f"{leg.name} gets another address")
         leg.change_address(address)
         has = lambda status: is_bonded(status) and status["bond"]["legs"][leg.name].get("address") == address

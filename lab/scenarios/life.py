@@ -13,7 +13,7 @@ from lab.topology import HAAP, SERVER, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary()]
-GARBAGE = 10_000
+GARBAGE = 4_000
 
 prepare = spillway.prepare
 
@@ -66,7 +66,7 @@ def one_leg(lab, network, hg):
         hg.wait_for(f"uses only {leg}", uses_only(leg))
         counts = {host: queued(host) for host in ("hg", "haap")}
         lab.check("the queues are bound", all(counts.values()), str(counts))
-        got = flow.tcp("client", "server", SERVER, 3, reverse=True, omit=1)
+        got = flow.tcp("client", "server", SERVER, 2, reverse=True, omit=1)
         lab.figure(f"{leg}_only_mbit", got.mbit)
         lab.at_least(f"{leg} alone: share of its limit", got.mbit / network.leg_limit_mbit(leg, "down"), 0.9)
         after = {host: queued(host) for host in ("hg", "haap")}
@@ -135,8 +135,8 @@ def fire(packets):
 def killed(lab, network, daemon, hg):
     """The kernel goes on without the daemon: unordered perhaps, but lost nothing."""
     session = hg.status()["bond"]["session_id"]
-    transfer = flow.TCP("client", "server", SERVER, 8, reverse=True)
-    pinged = ping("client", SERVER, 10)
+    transfer = flow.TCP("client", "server", SERVER, 4, reverse=True)
+    pinged = ping("client", SERVER, 5)
     lab.event(f"kill -9 of spillway in {daemon.host}")
     daemon.kill()
     got = transfer.result()

@@ -9,7 +9,7 @@ from lab.topology import CLIENT, SERVER, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary()]
-LIMITS = {"dsl": "3 Mbit/s", "lte": "5 Mbit/s"}
+LIMITS = {"dsl": "1.5 Mbit/s", "lte": "2.5 Mbit/s"}
 
 prepare = spillway.prepare
 
@@ -39,8 +39,8 @@ def limited(lab, network, overflow):
             if overflow == "queue" and "dsl" in used:
                 for end in (hg, haap):
                     end.wait_for("has found that LTE carries enough", enough, 4)
-            # What a limit lets pass at once is gone after that.
-            time.sleep(0.5)
+            # What a limit lets pass at once is gone after that: 70 kB, of a quarter more than what it lets pass later.
+            time.sleep(1.2)
             for host, share in legs.rates(1).items():
                 for leg in used:
                     wanted = float(LIMITS[leg].split()[0])

@@ -33,7 +33,7 @@ def run(lab):
             for daemon in (hg, haap):
                 lab.save(f"{daemon.host}-status-before.json", daemon.wait_for("answers", lambda status: True))
             hg.wait_for("bonded", is_bonded)
-            flow.tcp("client", "server", SERVER, 4, reverse=True, omit=0)
+            flow.tcp("client", "server", SERVER, 2, reverse=True, omit=0)
             # A round of samples at the aggregation point lasts 2 s.
             time.sleep(2.5)
             for daemon in (hg, haap):

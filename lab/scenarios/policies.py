@@ -132,5 +132,5 @@ def weighted(lab, network):
 
 
 def loads(seconds):
-    return [flow.UDP("client", "server", SERVER, seconds, mbit=6, size=1200, port=5301),
-            flow.UDP("server", "client", CLIENT, seconds, mbit=6, size=1200, port=5302)]
+    return [flow.UDP("client", "server", SERVER, seconds, mbit=4, size=1200, port=5301),
+            flow.UDP("server", "client", CLIENT, seconds, mbit=4, size=1200, port=5302)]

@@ -10,10 +10,11 @@ from lab.topology import CLIENT, SERVER, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary()]
-VOLUME = 4_000_000
+VOLUME = 1_500_000
 FILE = pathlib.Path("/run/spillway/hg/lte-quota")
-# More than DSL has room for.
-MBIT = 11
+# Slow lines: what is counted is octets, and what costs is packets. MBIT is more than DSL has room for.
+DSL, LTE = {"up_mbit": 2, "down_mbit": 2}, {"up_mbit": 4, "down_mbit": 4}
+MBIT = 4.5
 
 prepare = spillway.prepare
 
@@ -21,7 +22,7 @@ prepare = spillway.prepare
 def run(lab):
     FILE.unlink(missing_ok=True)
     step("2026-11-30 23:00:00")
-    with Topology.load("village") as network:
+    with Topology.load("village", DSL, LTE) as network:
         hg = settings("hg", network, lte={"quota": {"volume": VOLUME, "warn_at": [50]}})
         haap, hg = Spillway(lab, "haap", settings("haap", network)), Spillway(lab, "hg", hg)
         before = carried(network)
@@ -72,8 +73,10 @@ def killed(lab, network, hg, before):
     hg.start()
     hg.wait_for("bonded after kill -9", is_bonded)
     now = quota(hg)
-    lab.check("it was used meanwhile", now["used_bytes"] > at_kill + 50_000, f"{now['used_bytes']}, {at_kill}")
-    lab.near("after kill -9: used, bytes", now["used_bytes"], carried(network) - before, 1)
+    lab.check("it was used meanwhile", now["used_bytes"] > at_kill + 20_000, f"{now['used_bytes']}, {at_kill}")
+    # Of a link without load little can have come since the last look at it.
+    missing = carried(network) - before - now["used_bytes"]
+    lab.check("after kill -9: used, bytes", 0 <= missing <= 4000, f"{now['used_bytes']}, and {missing} are not counted")
     lab.check("LTE has a quota left", not now["reserve"] and now["used_percent"] < 90, str(now))
 
 
@@ -89,7 +92,7 @@ def used_up(lab, network, hg, haap, before):
     for host, packets in place.items():
         lte, dsl = (legs.sent(host, leg)[0] - packets[leg] for leg in ("lte", "dsl"))
         lab.check(f"{host}: not one packet of the load by LTE", lte == 0, str(lte))
-        lab.at_least(f"{host}: packets by DSL", dsl, 700)
+        lab.at_least(f"{host}: packets by DSL", dsl, 200)
     for each in flows:
         each.result()
     now = quota(hg)
@@ -124,7 +127,7 @@ def without_dsl(lab, network, hg, haap):
     network.dsl.carrier(False)
     for end in (hg, haap):
         end.wait_for("LTE alone", uses_only("lte"))
-    got = flow.udp("server", "client", CLIENT, 1, mbit=5, size=1200)
+    got = flow.udp("server", "client", CLIENT, 1, mbit=3, size=1200)
     lab.check("LTE carries when DSL is lost", got.lost == 0, f"{got.lost} lost of {got.sent}")
     network.dsl.carrier(True)
     hg.wait_for("bonded again", is_bonded)
@@ -138,12 +141,10 @@ def next_month(lab, hg, haap):
     haap.wait_for("told", lambda status: not status["bonds"][0]["primary_only"])
     now = quota(hg)
     lab.check("a new month", now["used_bytes"] < 20_000 and now["began"].startswith("2026-12-01"), str(now))
-    flows = flood(1.5)
-    time.sleep(0.5)
     before = {host: legs.sent(host, "lte")[0] for host in ("hg", "haap")}
-    time.sleep(0.7)
+    flows = flood(3)
     for host, packets in before.items():
-        lab.at_least(f"{host}: packets by LTE again", legs.sent(host, "lte")[0] - packets, 50)
+        lab.wait(f"{host}: packets by LTE again", lambda: legs.sent(host, "lte")[0] - packets >= 50, seconds=3)
     for each in flows:
         each.result()
     step("2026-11-30 23:59:00")

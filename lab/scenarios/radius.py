@@ -125,7 +125,7 @@ def granted(lab, network, hg, haap, server):
     hg.wait_for("has the filter list", lambda status: status["bond"].get("filter_items") == 1)
     status = hg.wait_for("has its address", lambda status: status["addresses"].get("address"))
     lab.check("the gateway is leased what is granted", status["addresses"]["dhcp4"]["address"] == INNER)
-    got = flow.tcp("client", "server", SERVER, 1.5, reverse=True, omit=1)
+    got = flow.tcp("client", "server", SERVER, 1, reverse=True, omit=1)
     lab.at_least("and it carries, Mbit/s", got.mbit, 5)
     starts = server.records("Start")
     told = starts[0] if starts else {}
@@ -220,7 +220,7 @@ def disconnected(lab, hg, server):
         flow.UDP("client", "server", SERVER, 6, mbit=9, size=1200, port=5301),
         flow.UDP("server", "client", CLIENT, 6, mbit=9, size=1200, port=5302),
     ]
-    time.sleep(2)
+    time.sleep(1)
     session = server.records("Start")[-1]["Acct-Session-Id"]
     wires = Capture("hg", "lte", lab.out / "disconnected.pcap", snap=256, filter="proto 47 and ip[22:2] == 0xb7ea")
     stops = len(server.records("Stop"))
@@ -241,7 +241,7 @@ def disconnected(lab, hg, server):
     record = server.records("Stop")[-1]
     told = octets(record)
     lab.check("Stop: octets of each leg are the kernel's last", told == last and len(last) == 4, f"{told} {last}")
-    lab.check("Stop: there was traffic on both legs", all(value > 1_000_000 for value in told.values()), str(told))
+    lab.check("Stop: there was traffic on both legs", all(value > 300_000 for value in told.values()), str(told))
     lab.check("Stop: why", record["Acct-Terminate-Cause"] == "Admin-Reset" and record["Acct-Session-Id"] == session)
     told = codes([wires.stop()], control.TEAR_DOWN)
     lab.check("a Tear Down ended it", 10 in told, str(told))

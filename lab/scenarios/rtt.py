@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 
 from lab import namespaces, spillway
 from lab.measure import control, flow
@@ -14,7 +15,9 @@ NEEDS = [spillway.binary()]
 THRESHOLD_MS, VIOLATION, COMPLIANCE = 100, 3, 2
 # Half of DSL's rate is committed, so that what flows spills over and still fits DSL alone: then nothing may be lost.
 COLOUR = {"cir_share": 50, "overflow": "police"}
-MBIT = 6
+MBIT = 3
+# Slow lines: what counts is time, and what costs is packets.
+DSL, LTE = {"up_mbit": 4, "down_mbit": 4}, {"up_mbit": 8, "down_mbit": 8}
 
 prepare = spillway.prepare
 
@@ -22,7 +25,7 @@ prepare = spillway.prepare
 def run(lab):
     session = {"active_hello_interval": "1 s", "rtt_difference_threshold": f"{THRESHOLD_MS} ms",
                "rtt_violation": VIOLATION, "rtt_compliance": COMPLIANCE}
-    with Topology.load("village") as network:
+    with Topology.load("village", DSL, LTE) as network:
         haap = Spillway(lab, "haap", settings("haap", network, session=session, colour=COLOUR))
         hg = Spillway(lab, "hg", settings("hg", network, colour=COLOUR))
         with haap, hg:
@@ -51,6 +54,10 @@ def run(lab):
             haap.wait_for("overflow again", lambda status: not status["bonds"][0]["primary_only"])
             for host, device in (("hg", "bond0"), ("haap", "bond0")):
                 lab.check(f"{host}: LTE is in use again", marks(host, device) == ["1", "2"], str(marks(host, device)))
+            # What takes LTE again has arrived.
+            time.sleep(0.5)
+            for each in flows.values():
+                each.stop()
             for way, each in flows.items():
                 seen = each.result()
                 lab.figure(f"{way}_lost", seen.lost)
