@@ -26,15 +26,16 @@ extension LegRate {
             trial?.begin(at: total)
             return false
         }
-        guard isWorthUsing, base.value == nil || isLoaded && trial?.isUsed(at: bytes) ?? false else { return false }
-        probe = Probe(sent: now, bytes: bytes, isFull: now - last.sent < Self.interval * 3)
+        let isUsed = trial?.isUsed(at: bytes, since: last.sent) ?? false
+        guard isWorthUsing, base.value == nil || isLoaded && isUsed else { return false }
+        probe = Probe(sent: now, bytes: bytes, isFull: isUsed && trial?.isBurst(now) ?? false)
         return true
     }
 
     mutating func judgeTrial(_ probe: Probe) {
         // What a link's own scheduler makes of single packets says nothing.
         let allowed = max(allowed, Self.patience)
-        switch trial?.answered(wait: probe.wait, count: probe.bytes, isFresh: probe.isFull, allowed: allowed) {
+        switch trial?.answered(wait: probe.wait, isFull: probe.isFull, allowed: allowed) {
         case .isTooSlow: isWorthUsing = false
         case .passed: return trial = nil
         case .goesOn, nil: break

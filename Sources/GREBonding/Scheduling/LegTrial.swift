@@ -19,6 +19,8 @@ struct LegTrial: Hashable, Sendable {
     private let window: UInt64
     /// The leg's count of bytes at which the window began.
     private(set) var begun: UInt64 = 0
+    /// When the window was first used, or a little before.
+    private var firstUse: Instant?
     /// How often in a row the leg was too slow: a round trip may be long for another reason.
     private var slow = 0
 
@@ -28,19 +30,29 @@ struct LegTrial: Hashable, Sendable {
     /// The leg's count of bytes that may not be exceeded.
     var end: UInt64 { begun &+ window }
 
-    mutating func begin(at count: UInt64) { begun = count }
+    mutating func begin(at count: UInt64) {
+        begun = count
+        firstUse = nil
+    }
 
-    /// Whether so much of the window has left that an answer says something.
-    func isUsed(at count: UInt64) -> Bool { count >= begun && count - begun >= window / 8 * 5 }
+    /// Whether so much of the window has left that it is time to ask.
+    /// - Parameter since: when the leg's count was looked at before
+    mutating func isUsed(at count: UInt64, since: Instant) -> Bool {
+        guard count > begun else { return false }
+        if firstUse == nil { firstUse = since }
+        return count - begun >= window / 8 * 5
+    }
+
+    /// Whether what has left of the window left at once, so that an answer says something.
+    func isBurst(_ now: Instant) -> Bool { firstUse.map { now - $0 <= LegRate.interval * 5 / 2 } ?? false }
 
     /// Takes how long a probe waited in the leg's queue.
     /// - Parameters:
-    ///   - count: the leg's count of bytes when the probe was sent
-    ///   - isFresh: the probe was sent just after what the window allowed
+    ///   - isFull: the probe was sent just behind a window that left at once
     ///   - allowed: the wait that is borne
-    mutating func answered(wait: Duration, count: UInt64, isFresh: Bool, allowed: Duration) -> Verdict {
+    mutating func answered(wait: Duration, isFull: Bool, allowed: Duration) -> Verdict {
         if wait > allowed { return tooSlow() }
-        return isFresh && isUsed(at: count) ? .passed : .goesOn
+        return isFull ? .passed : .goesOn
     }
 
     /// No answer came.

@@ -174,6 +174,18 @@ private struct Link {
         #expect(!rate.isWorthUsing && link.worst < .milliseconds(500) && link.sent < 14_000, "\(link.worst) \(link.sent)")
     }
 
+    /// Two packets one after the other do not wait for each other even on a slow leg.
+    @Test func packetsThatCameApartSayNothing() {
+        var rate = LegRate(Self.told)
+        for i in 0..<200 as Range<UInt64> {
+            let now = Self.start + .milliseconds(50 * Int64(i))
+            if rate.sampled(given: i / 4 * 1546, waiting: 0, now: now) {
+                rate.measured(.milliseconds(50), sent: now, now: now + .milliseconds(20))
+            }
+        }
+        #expect(rate.isWorthUsing && rate.end != nil)
+    }
+
     @Test func oneLateAnswerDoesNotCondemn() {
         var rate = LegRate(Self.told)
         var now = Self.start
