@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from lab import namespaces
-from lab.measure import sent
+from lab.measure import explained, sent
 from lab.scenario import REPOSITORY, Lab
 from lab.topology import HAAP, HAAP6, LAN, LAN6, Topology
 
@@ -196,13 +196,15 @@ class Spillway:
         return answer.decode()
 
     def explain(self, *words) -> dict:
-        """What `spillway explain --json` tells of a flow; empty when it fails."""
+        """What `spillway explain --json` tells of a flow, which is judged by its schema; empty when it fails."""
         command = [str(binary()), "explain", *map(str, words), "--socket", self.value["control"]["socket"], "--json"]
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
         if done.returncode:
             self.lab.say(f"explain {' '.join(map(str, words))}: {done.stderr.strip()}")
             return {}
-        return json.loads(done.stdout)
+        answer = json.loads(done.stdout)
+        explained.keep(self.lab.out, answer)
+        return answer
 
     def wait_for(self, what: str, condition, seconds: float = 60) -> dict:
         """Polls the status until `condition(status)` holds; returns that status. Ends the scenario if the daemon died

@@ -10,6 +10,7 @@ import time
 from lab import namespaces
 from lab.measure import capture
 from lab.measure.order import CONTROL_PROTOCOLS
+from lab.measure.sent import DEVICES
 from lab.topology import CLIENT, CLIENT6, SERVER, SERVER6
 
 UDP = 17
@@ -104,13 +105,13 @@ def _text(packet: capture.Packet) -> str:
 
 
 class Wires:
-    """Captures what a gateway sends on its access links; `of` says how a probe left, `count` how a flow's packets did:
-    "bypass ADDRESS" past the bond from this address, "dsl" and "lte" on this leg of the bond."""
+    """Captures what an end of the bond sends on its links to the access networks; `of` says how a probe left, `count`
+    how a flow's packets did: "bypass ADDRESS" past the bond from this address, "dsl" and "lte" on this leg of the bond."""
 
     def __init__(self, host: str, folder, name: str):
         self._captures = {
-            leg: capture.Capture(host, leg, folder / f"{host}-{leg}-{name}.pcap", snap=256, outgoing=True)
-            for leg in ("dsl", "lte")
+            leg: capture.Capture(host, device, folder / f"{host}-{leg}-{name}.pcap", snap=256, outgoing=True)
+            for leg, device in DEVICES[host].items()
         }
         self._seen: list[tuple[str, bytes]] = []
 

@@ -9,7 +9,6 @@ from lab import namespaces, spillway
 from lab.measure import control, flow
 from lab.measure.capture import Capture
 from lab.measure.frames import Probe, Sender, Wires
-from lab.scenario import REPOSITORY
 from lab.spillway import Spillway, is_bonded, settings, uses_only
 from lab.topology import HAAP, SERVER, SERVER6, Topology
 
@@ -163,7 +162,6 @@ def types(lab, hg, sender):
     begun = time.monotonic()
     said = [hg.explain(*probe.words) for probe, _, _ in sent]
     lab.figure("explain_ms", (time.monotonic() - begun) * 1e3 / len(sent))
-    lab.save("hg-explain.json", said)
     sender.send(*[probe for probe, _, _ in sent])
     wires.stop()
     for (probe, matches, item), answer in zip(sent, said):
@@ -188,7 +186,6 @@ def downstream(lab, haap):
     """At the aggregator: to a subscriber, and to nobody's."""
     answers = [haap.explain("udp", f"{SERVER}:40000", "192.168.2.10:40001"), haap.explain("udp", SERVER6, LAN6 + "10"),
                haap.explain("udp", SERVER, "192.168.99.1")]
-    lab.save("haap-explain.json", answers)
     for answer in answers[:2]:
         bond = answer.get("bond", {})
         told = [answer.get("way"), bond.get("client"), bond.get("leg"), *[leg["leg"] for leg in bond.get("legs", [])]]
@@ -196,17 +193,6 @@ def downstream(lab, haap):
         lab.check("aggregator: explain names the bond and its legs", told == wanted, str(told))
     way = answers[2].get("way")
     lab.check("aggregator: explain knows what is no bond's", way in ("route", "none"), str(way))
-
-
-def judge(folder):
-    import jsonschema
-
-    schema = jsonschema.Draft202012Validator(json.loads((REPOSITORY / "docs/explain.schema.json").read_text()))
-    for host in ("hg", "haap"):
-        answers = json.loads((folder / f"{host}-explain.json").read_text())
-        wrong = [f"{error.json_path}: {error.message}" for each in answers for error in schema.iter_errors(each)]
-        passed = bool(answers) and not wrong
-        yield f"{host}: explain answers as docs/explain.schema.json has it", passed, "; ".join(wrong[:5])
 
 
 def see(lab, hg, sender, name, cases) -> None:

@@ -4,14 +4,16 @@ import fcntl
 import json
 import socket
 import struct
+import subprocess
 import time
 
 from lab import namespaces, spillway
 from lab.measure import control, flow
 from lab.measure.capture import Capture
+from lab.measure.explained import Explained
 from lab.measure.ping import ping
 from lab.spillway import Spillway, is_bonded, settings, uses_only
-from lab.topology import CLIENT, HAAP, SERVER, Topology
+from lab.topology import CLIENT, HAAP, SERVER, SERVER6, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary()]
@@ -55,10 +57,16 @@ def carrier(lab, network, hg, haap, leg, other):
         elements = json.loads(namespaces.run(host, "nft", "-j", "list", "map", "ip", "spillway", f"{leg.name}_to"))
         left = [each["map"].get("elem", []) for each in elements["nftables"] if "map" in each][0]
         lab.check(f"{name}: {host} has nowhere to send on {leg.name}", not left, str(left))
+    for end, source, destination in ((hg, CLIENT, SERVER), (haap, SERVER, CLIENT)):
+        said = Explained.of(end.explain("udp", f"{source}:9", f"{destination}:5301"))
+        knows = (said.leg, said.legs, said.unused) == (other.name, (other.name,), {leg.name: "down"})
+        lab.check(f"{name}: {end.host}: explain knows which leg is left, and why", knows, str(said))
     results = {way: each.result() for way, each in flows.items()}
     file, notes = sent.stop(), control.messages(told.stop())
     # The gateway may have to wait for the kernel, which takes the link's queues down under the lock of all its links.
-    said = min((each.time for each in notes if each.type == control.NOTIFY and each.time >= at), default=at + 9)
+    kind = control.DSL_FAILURE if leg.name == "dsl" else control.LTE_FAILURE
+    failures = control.saying(notes, kind, other.hg_address)
+    said = min((each.time for each in failures if each.time >= at), default=at + 9)
     lab.at_most(f"{name}: told after, ms", (said - at) * 1e3, 80)
     # Packets that the aggregator sent after it could know.
     late = [when - said for when in control.data_times(file, HAAP) if when > said]
@@ -66,9 +74,7 @@ def carrier(lab, network, hg, haap, leg, other):
     limit = 20 + other.up.delay_ms
     lab.figure(f"{name}_last_packet_ms", worst)
     lab.at_most(f"{name}: last packet on the dead leg, ms", worst, limit)
-    kind = control.DSL_FAILURE if leg.name == "dsl" else control.LTE_FAILURE
-    said = control.saying(notes, kind, other.hg_address)
-    lab.check(f"{name}: told over {other.name}, and acknowledged", said and control.saying(notes, kind, HAAP))
+    lab.check(f"{name}: told over {other.name}, and acknowledged", failures and control.saying(notes, kind, HAAP))
     for way, seen in results.items():
         lab.figure(f"{name}_{way}_lost", seen.lost)
         lab.figure(f"{name}_{way}_outage_ms", seen.longest_gap_ms)
@@ -132,12 +138,37 @@ def both(lab, network, hg, haap):
     for leg in network.legs:
         leg.carrier(False)
     hg.wait_for("no bond", lambda status: status["bond"]["state"] == "down")
+    exit_codes(lab, hg)
     for leg in network.legs:
         leg.carrier(True)
     hg.wait_for("bonded anew", is_bonded, seconds=120)
     lab.check("another bond", hg.status()["bond"]["session_id"] != session)
     haap.wait_for("one bond at the aggregator", lambda status: len(status["bonds"]) == 1)
     lab.check("and it carries", ping("client", SERVER, 3).received == 3)
+
+
+def exit_codes(lab, hg):
+    """Of explain: 0 for any answer, 1 where no daemon answers, 2 for what is no flow."""
+    flow = ("udp", f"{CLIENT}:9", f"{SERVER}:9")
+    without = spillway.command("explain", hg, *flow, "--json")
+    told = json.loads(without.stdout or "{}")
+    # The kernel keeps the default route of a link that has no carrier.
+    lab.check("no bond: explain says so, status 0", without.returncode == 0 and told.get("way") == "route"
+              and "bond" not in told and "no bond" in told["summary"], f"{without.returncode}: {told.get('summary')}")
+    namespaces.run("hg", "ip", "route", "add", "unreachable", f"{SERVER}/32")
+    nowhere = spillway.command("explain", hg, *flow, "--json")
+    namespaces.run("hg", "ip", "route", "del", "unreachable", f"{SERVER}/32")
+    told = json.loads(nowhere.stdout or "{}")
+    lab.check("no way: explain says nowhere, status 0", nowhere.returncode == 0 and told.get("way") == "none"
+              and told.get("refusal"), f"{nowhere.returncode}: {told.get('summary')}")
+    words = ["ip", "netns", "exec", "hg", str(spillway.binary()), "explain"]
+    nobody = subprocess.run([*words, *flow, "--socket", "/run/spillway/nobody.sock"], capture_output=True, text=True)
+    lab.check("no daemon: explain ends with status 1", nobody.returncode == 1 and nobody.stderr, nobody.stderr)
+    for wrong in (("udp", CLIENT, "nowhere"), ("udp", f"{CLIENT}:70000", SERVER), ("no-protocol", CLIENT, SERVER),
+                  ("udp", CLIENT, SERVER6)):
+        done = spillway.command("explain", hg, *wrong)
+        lab.check(f"explain {' '.join(wrong)}: no flow, status 2", done.returncode == 2 and done.stderr,
+                  f"{done.returncode}: {done.stdout}{done.stderr}"[:300])
 
 
 def without_lte(lab, network, hg, haap):
@@ -157,6 +188,11 @@ def without_lte(lab, network, hg, haap):
     haap.wait_for("at both ends", lambda status: not status["bonds"])
     plain = ping("client", SERVER, 3)
     lab.check("plain DSL carries", plain.received == 3, str(plain))
+    said = hg.explain("udp", f"{CLIENT}:9", f"{SERVER}:9")
+    by_route = (said.get("way"), said.get("route", {}).get("interface"), said.get("bond")) == ("route", "dsl", None)
+    lab.check("explain says plain DSL", by_route, str(said)[:500])
+    nobody = haap.explain("udp", f"{SERVER}:9", f"{CLIENT}:9")
+    lab.check("explain at the aggregator: no bond", nobody.get("way") in ("route", "none"), str(nobody)[:500])
     lab.check("without a tunnel", len(capture.stop().read_bytes()) > 24 + 6 * 100)
     network.lte.carrier(True)
     hg.wait_for("bonded again", is_bonded, seconds=120)

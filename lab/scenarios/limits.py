@@ -4,6 +4,8 @@ import time
 
 from lab import spillway
 from lab.measure import flow, legs
+from lab.measure.explained import Explained
+from lab.measure.frames import Wires
 from lab.spillway import Spillway, is_bonded, settings, uses_only
 from lab.topology import CLIENT, SERVER, Topology
 
@@ -47,11 +49,31 @@ def limited(lab, network, overflow):
                     name = f"{overflow}, {'+'.join(used)}, {host}: {leg}"
                     lab.figure(name.replace(", ", "_").replace(": ", "_"), share[leg])
                     lab.near(f"{name} at its limit, Mbit/s", share[leg], wanted, 3)
+            explained(lab, overflow, used, (hg, haap))
             for each in flows:
                 each.stop()
             for each in flows:
                 each.result()
         network.dsl.carrier(True)
+
+
+def explained(lab, overflow, used, ends):
+    """A leg at its limit: what explain says becomes of what is within and beyond it, and what the wires have."""
+    wires = {end: Wires(end.host, lab.out, f"{overflow}-{'-'.join(used)}") for end in ends}
+    time.sleep(0.3)
+    for end, (source, destination, port) in zip(ends, ((CLIENT, SERVER, 5301), (SERVER, CLIENT, 5302))):
+        told = Explained.of(end.explain("udp", f"{source}:9", f"{destination}:{port}"))
+        where = wires[end].stop().count(port)
+        name = f"{overflow}, {'+'.join(used)}, {end.host}"
+        lab.check(f"{name}: explain knows the legs that the wires have", set(told.legs) == set(where) == set(used),
+                  f"{told}: {where}")
+        if overflow == "queue":
+            lab.check(f"{name}: explain says that it waits", (told.chooser, told.beyond) == ("queue", None), str(told))
+            continue
+        beyond = "lte" if "dsl" in used else "dropped"
+        lab.check(f"{name}: explain knows what is beyond", told.beyond == beyond, str(told))
+        limit = 1000 * float(LIMITS[used[0]].split()[0])
+        lab.near(f"{name}: the rate that explain tells, kbit/s", told.raw["bond"].get("within_kbit", 0), limit, 2)
 
 
 def enough(status) -> bool:

@@ -5,6 +5,8 @@ import time
 from lab import spillway
 from lab.measure import flow, legs
 from lab.measure.capture import Capture
+from lab.measure.explained import Explained
+from lab.measure.frames import Wires
 from lab.measure.order import tcp_reordering
 from lab.measure.small_flows import SmallFlows, legs_of
 from lab.spillway import Spillway, is_bonded, settings, uses_only
@@ -15,6 +17,10 @@ NEEDS = [spillway.binary()]
 FLOWS = 384
 # Four standard deviations of the share that 384 flows with a chance of one third have.
 SPREAD = 0.097
+# What explain is asked about.
+FLOW = {
+    "up": ("udp", f"{CLIENT}:20000", f"{SERVER}:5400"), "down": ("udp", f"{SERVER}:20000", f"{CLIENT}:5400"),
+}
 
 prepare = spillway.prepare
 
@@ -44,14 +50,24 @@ def per_flow(lab, network):
         before = {}
         for way, flows in (("up", up), ("down", down)):
             before[way] = spread(lab, network, way, flows)
+        for end, way in ((hg, "up"), (haap, "down")):
+            told = Explained.of(end.explain(*FLOW[way]))
+            by_hash = (told.chooser, told.leg, told.legs) == ("flow_hash", None, ("dsl", "lte"))
+            lab.check(f"{way}: explain knows that the hash chooses, and not what", by_hash, str(told))
+            on_dsl = sum(each == {"dsl"} for each in before[way].values()) / FLOWS
+            share = told.raw.get("bond", {}).get("dsl_share_percent", 0) / 100
+            lab.check(f"{way}: explain's share is the wire's", abs(share - on_dsl) <= SPREAD, f"{share}, {on_dsl:.3f}")
         one_flow(lab, network)
         eight_flows(lab, network)
         network.dsl.carrier(False)
         for end in (hg, haap):
             end.wait_for("LTE alone", uses_only("lte"))
-        for way, flows in (("up", up), ("down", down)):
+        for end, way, flows in ((hg, "up", up), (haap, "down", down)):
+            told = Explained.of(end.explain(*FLOW[way]))
             found, _ = observed(lab, network, way, flows, "lte-alone")
             lab.check(f"{way}: all flows have moved to LTE", all(each == {"lte"} for each in found.values()))
+            knows = (told.leg, told.unused) == ("lte", {"dsl": "down"})
+            lab.check(f"{way}: explain says so, and why", knows, str(told))
         network.dsl.carrier(True)
         hg.wait_for("bonded again", is_bonded)
         found, _ = observed(lab, network, "up", up, "again")
@@ -115,15 +131,23 @@ def weighted(lab, network):
     weights = {"dsl": {"weight": 1}, "lte": {"weight": 3}}
     colour = {"overflow": "queue", "distribution": "weighted"}
     with_ends = daemons(lab, network, colour, hg=weights, subscriber={"dsl_weight": 1, "lte_weight": 3})
-    with with_ends[0], with_ends[1] as hg:
+    with with_ends[0] as haap, with_ends[1] as hg:
         hg.wait_for("bonded", is_bonded)
         # What LTE carries has to be found first.
         for each in loads(2.5):
             each.result()
         flows = loads(3)
         time.sleep(1)
+        wires = {host: Wires(host, lab.out, "weighted") for host in ("hg", "haap")}
         for host, share in legs.rates(2).items():
             lab.near(f"{host}: share of DSL by weight", share["dsl"] / (share["dsl"] + share["lte"]), 0.25, 3)
+        for end, way, port in ((hg, "up", 5301), (haap, "down", 5302)):
+            told, where = Explained.of(end.explain(*FLOW[way])), wires[end.host].stop().count(port)
+            share = told.raw.get("bond", {}).get("dsl_share_percent", 0)
+            by_weight = told.chooser == "weights" and told.leg in told.legs == ("dsl", "lte")
+            lab.check(f"{way}: explain knows of the weights", by_weight, str(told))
+            on_dsl = 100 * where.get("dsl", 0) / max(1, sum(where.values()))
+            lab.near(f"{way}: of the flow's packets on DSL's wire, and explain, %", on_dsl, share or -1, 4)
         for each in flows:
             got = each.result()
             # What DSL brings before the first packet of LTE is not held for it.

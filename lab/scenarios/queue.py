@@ -2,11 +2,15 @@
 
 import pathlib
 import shutil
+import time
 
 from lab import namespaces, spillway
+from lab.measure import flow
+from lab.measure.explained import Explained
+from lab.measure.frames import Wires
 from lab.scenarios import cells
 from lab.spillway import Spillway, is_bonded, settings
-from lab.topology import Topology
+from lab.topology import CLIENT, SERVER, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary(), pathlib.Path(shutil.which("setpriv") or "/usr/bin/setpriv")]
@@ -20,6 +24,7 @@ def run(lab):
     # With nothing lost and nothing far TCP is soon at its rate.
     cells.table(lab, [(100, 0, 0)], seconds=4, start=3)
     lab.check("nothing of it is left", "spillway" not in namespaces.run(None, "bpftool", "map", "show"))
+    adds_nothing(lab)
     with Topology.load("village") as network:
         haap = Spillway(lab, "haap", settings("haap", network, colour=cells.QUEUE))
         with haap, Spillway(lab, "hg", settings("hg", network, colour=cells.QUEUE), before=WITHOUT_BPF) as hg:
@@ -28,3 +33,33 @@ def run(lab):
             lab.check("haap: the program chooses", "bpf" in kinds["haap"] and "police" not in kinds["haap"], kinds["haap"])
             lab.check("hg: without BPF police does", "bpf" not in kinds["hg"] and "police" in kinds["hg"], kinds["hg"])
             lab.check("hg: the log says so", "LTE takes what police refuses" in hg.log(), hg.log()[-500:])
+
+
+def adds_nothing(lab):
+    """A leg that loses every tenth packet is left, at both ends, and explain says why."""
+    with Topology.load("village", lte={"loss_percent": 10}) as network:
+        haap = Spillway(lab, "haap", settings("haap", network, colour=cells.QUEUE))
+        hg = Spillway(lab, "hg", settings("hg", network, colour=cells.QUEUE))
+        with haap, hg:
+            hg.wait_for("bonded", is_bonded)
+            flows = {
+                hg: flow.UDP("client", "server", SERVER, 30, mbit=10, size=1200, port=5301),
+                haap: flow.UDP("server", "client", CLIENT, 30, mbit=10, size=1200, port=5302),
+            }
+            hg.wait_for("LTE adds nothing", lambda status: status["bond"].get("lte_adds_nothing"), 25)
+            haap.wait_for("told", lambda status: status["bonds"][0]["primary_only"])
+            # What waits in the queue for LTE still leaves.
+            time.sleep(0.5)
+            wires = {end: Wires(end.host, lab.out, "adds-nothing") for end in flows}
+            ways = {hg: (CLIENT, SERVER, 5301, "adds_nothing"), haap: (SERVER, CLIENT, 5302, "asked")}
+            for end, (source, destination, port, why) in ways.items():
+                told = Explained.of(end.explain("udp", f"{source}:9", f"{destination}:{port}"))
+                knows = (told.leg, told.legs, told.unused) == ("dsl", ("dsl",), {"lte": why})
+                lab.check(f"{end.host}: LTE adds nothing: explain says so", knows, str(told))
+            for end, (_, _, port, _) in ways.items():
+                where = wires[end].stop().count(port)
+                lab.check(f"{end.host}: the load is on DSL's wire alone", set(where) == {"dsl"}, str(where))
+            for each in flows.values():
+                each.stop()
+            for each in flows.values():
+                each.result()

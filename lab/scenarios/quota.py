@@ -5,6 +5,8 @@ import time
 
 from lab import environment, namespaces, spillway
 from lab.measure import flow, legs
+from lab.measure.explained import Explained
+from lab.measure.frames import Wires
 from lab.spillway import Spillway, is_bonded, settings, uses_only
 from lab.topology import CLIENT, SERVER, Topology
 
@@ -87,12 +89,17 @@ def used_up(lab, network, hg, haap, before):
     lab.check("the gateway uses DSL alone", hg.status()["bond"]["distribution"] == "only dsl")
     # What waits in LTE's queue still comes.
     time.sleep(0.5)
-    place = {host: {leg: legs.sent(host, leg)[0] for leg in ("dsl", "lte")} for host in ("hg", "haap")}
+    wires = {end: Wires(end.host, lab.out, "used-up") for end in (hg, haap)}
+    ports = {hg: (CLIENT, SERVER, 5301, "quota"), haap: (SERVER, CLIENT, 5302, "asked")}
+    told = {end: Explained.of(end.explain("udp", f"{source}:9", f"{destination}:{port}"))
+            for end, (source, destination, port, _) in ports.items()}
     time.sleep(1.5)
-    for host, packets in place.items():
-        lte, dsl = (legs.sent(host, leg)[0] - packets[leg] for leg in ("lte", "dsl"))
-        lab.check(f"{host}: not one packet of the load by LTE", lte == 0, str(lte))
-        lab.at_least(f"{host}: packets by DSL", dsl, 200)
+    for end, (_, _, port, why) in ports.items():
+        where = wires[end].stop().count(port)
+        alone = set(where) == {"dsl"} and where["dsl"] > 200
+        lab.check(f"{end.host}: the load is on DSL's wire alone", alone, str(where))
+        knows = (told[end].leg, told[end].legs, told[end].unused) == ("dsl", ("dsl",), {"lte": why})
+        lab.check(f"{end.host}: explain says so, and why", knows, str(told[end]))
     for each in flows:
         each.result()
     now = quota(hg)

@@ -7,6 +7,7 @@ import time
 from lab import namespaces, spillway
 from lab.measure import control, flow
 from lab.measure.capture import Capture
+from lab.measure.explained import Explained
 from lab.spillway import Spillway, is_bonded, settings
 from lab.topology import CLIENT, HAAP, SERVER, Topology
 
@@ -46,6 +47,11 @@ def run(lab):
             haap.wait_for("DSL only", lambda status: status["bonds"][0]["primary_only"])
             for host, device in (("hg", "bond0"), ("haap", "bond0")):
                 lab.check(f"{host}: everything takes DSL", marks(host, device) == ["1", "1"], str(marks(host, device)))
+            told = {end.host: Explained.of(end.explain("udp", *words)) for end, words in (
+                (hg, (f"{CLIENT}:9", f"{SERVER}:5301")), (haap, (f"{SERVER}:9", f"{CLIENT}:5300")))}
+            for host, why in (("hg", "round_trip"), ("haap", "asked")):
+                knows = (told[host].leg, told[host].legs, told[host].unused) == ("dsl", ("dsl",), {"lte": why})
+                lab.check(f"{host}: explain says so, and why", knows, str(told[host]))
             states = [leg["state"] for leg in hg.status()["bond"]["legs"].values()]
             lab.check("both legs stay up", states == ["up", "up"], str(states))
             lab.event("LTE is as before")
