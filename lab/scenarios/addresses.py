@@ -44,8 +44,9 @@ def run(lab):
         }
         lab.dhcp += [{"file": each.file.name} for each in captures.values()]
         network.dsl.carrier(False)
+        before = leases.addresses("hg")
         with haap, hg:
-            address, prefix = first(lab, network, hg, haap, stack)
+            address, prefix = first(lab, network, hg, haap, stack, before, captures)
             renewed(lab, hg, address, prefix)
             expired(lab, hg, haap, address, prefix)
             forged(lab, haap)
@@ -84,11 +85,12 @@ def counter(host: str) -> int:
     return next(each["counter"]["packets"] for each in listed["nftables"] if "counter" in each)
 
 
-def first(lab, network, hg, haap, stack):
+def first(lab, network, hg, haap, stack, before, captures):
     """LTE alone brings addresses, to the LAN too; then comes DSL."""
     status = hg.wait_for("has its addresses", has_both)
     lab.check("LTE alone is up", uses_only("lte")(status))
     address, prefix = given(status), delegated(status)
+    leases.only_by_lte(lab, before, address, prefix, {name: each.file for name, each in captures.items()})
     lab.check("both are of the pool", ipaddress.ip_address(address) in NETWORK
               and ipaddress.ip_network(prefix).subnet_of(NETWORK6), f"{address}, {prefix}")
     lab.check("the device has the address", [(each["local"], each["prefixlen"]) for each in on("hg", "bond0", 4)]

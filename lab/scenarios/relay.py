@@ -7,7 +7,7 @@ import time
 
 from lab import kea, namespaces, spillway
 from lab.kea import Kea
-from lab.measure import capture
+from lab.measure import capture, leases
 from lab.measure.capture import Capture
 from lab.measure.ping import ping
 from lab.spillway import CIN, Spillway, is_bonded, settings
@@ -34,7 +34,15 @@ def run(lab):
         servers = stack.enter_context(Kea(lab, POOL, POOL6, HAAP, HAAP6, LEASE_S))
         haap = Spillway(lab, "haap", settings("haap", network, relay=relay, subscriber=subscribers))
         hg = Spillway(lab, "hg", settings("hg", network, tunnel={"masquerade": True}))
+        legs = {leg.name: stack.enter_context(Capture("hg", leg.name, lab.out / f"dhcp-{leg.name}.pcap", snap=2000,
+                                                      filter="proto 47")) for leg in network.legs}
+        network.dsl.carrier(False)
+        before = leases.addresses("hg")
         with haap, hg:
+            status = hg.wait_for("has its addresses", has_both)
+            files = {name: each.file for name, each in legs.items()}
+            leases.only_by_lte(lab, before, given(status), delegated(status), files)
+            network.dsl.carrier(True)
             address, prefix = first(lab, hg, haap, servers)
             renewed(lab, hg, servers, wire, address, prefix)
             restarted(lab, hg, haap, servers, address, prefix)
