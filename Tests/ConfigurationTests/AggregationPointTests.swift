@@ -225,6 +225,22 @@ import Testing
         ])
     }
 
+    @Test func noSubscriberHasAPrefixThatHoldsTheOwnAddress() {
+        let text = """
+            role = "haap"
+            address = ["192.0.2.1", "2001:db8:1::9"]
+            [[subscriber]]
+            cin = "a"
+            prefix = "2001:db8:1::/56"
+            [[subscriber]]
+            cin = "b"
+            prefix = "2001:db8:1:100::/56"
+            """
+        #expect(problems(text) == [
+            "a.toml:5: subscriber.prefix: 2001:db8:1::/56 holds 2001:db8:1::9, this aggregation point's own address"
+        ])
+    }
+
     @Test func subscribersFile() throws {
         let main = "role='haap'\naddress='192.0.2.1'\nsubscribers_file='big.toml'\n[[subscriber]]\ncin='a'\n"
         let c = try aggregationPoint([

@@ -40,6 +40,9 @@ import Testing
             settings.relay.tellsSubscriber = true
         }
         let machine = try #require(settings.relay4)
+        let reserved = settings.addresses + ["203.0.113.2", "2001:db8:5::2", "2001:db8:f::1"].map { IPAddress($0)! }
+        #expect(Set(reserved) == Set(machine.settings.reserved))
+        #expect(Set(reserved) == settings.relay6.map { Set($0.settings.reserved) })
         #expect(machine.settings.address == IPv4Address(192, 0, 2, 1) && machine.settings.serverUse == .failover)
         #expect(machine.settings.tellsSubscriber && machine.settings.overridesServerIdentifier)
         #expect(settings.relay6?.settings.link == settings.relay.address6)
@@ -83,6 +86,25 @@ import Testing
             #expect(v6.handle(input, of: Self.bond, now: Self.now) == [.discarded(.malformed, Self.client)])
         }
         #expect(v4.handle(.fromServer([1], source: .any(.v4)), of: nil, now: Self.now).isEmpty)
+    }
+
+    @Test func nobodyIsLeasedWhatHoldsTheOwnAddresses() throws {
+        let settings = settings {
+            $0.addresses.append(IPAddress("2001:db8:100::1")!)
+            $0.anycast = [IPAddress("2001:db8:100:1ff::1")!]
+            // Room for two, and both are the aggregation point's.
+            $0.pools[0].prefixes = [IPPrefix("2001:db8:100::/55")!]
+        }
+        let table = try #require(LeaseService.tables(settings).v6)
+        #expect(table.excluded.isSuperset(of: [IPPrefix("2001:db8:100::/56")!, IPPrefix("2001:db8:100:100::/56")!]))
+        var authority = DHCPv6Authority(settings.dhcp, table)
+        var message = DHCPv6Message(.solicit, transactionID: 1)
+        message.client = DUID(linkLayer: [2, 0, 0, 0, 0, 1])
+        message.rapidCommit = true
+        message.ias = [IAPD(iaid: 1)]
+        _ = authority.handle(
+            .fromClient(message.serialized(), source: IPAddress("fe80::1")!, Self.client), of: Self.bond, now: Self.now)
+        #expect(authority.resources(of: Self.client) == [])
     }
 
     @Test func aSubscribersOwnIsReservedAndNothingIsServedWithoutAnything() throws {

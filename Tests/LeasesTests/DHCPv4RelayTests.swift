@@ -179,6 +179,16 @@ import Testing
         #expect(relay.leases.isEmpty && relay.deadline == nil)
     }
 
+    @Test func noServerGivesAwayWhatIsReserved() {
+        let reserved = IPv4Address(100, 64, 0, 9)
+        var relay = Sample.relay4 { $0.reserved = [.v4(reserved)] }
+        ask(&relay, one)
+        let effects = relay.handle(answer(to: one, reserved), now: at(1))
+        #expect(effects.count == 1 && effects.discarded == .unusable)
+        #expect(relay.handle(answer(to: one, IPv4Address(100, 64, 0, 10)), now: at(1)).discarded == nil)
+        #expect(relay.leases.map(\.resource) == [prefix("100.64.0.10/32")])
+    }
+
     @Test func onlyAnAcknowledgedLeaseMakesARoute() {
         var relay = asked()
         #expect(relay.handle(answer(.offer, to: one), now: at(1)).count == 1)

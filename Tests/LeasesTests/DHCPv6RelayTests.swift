@@ -56,6 +56,17 @@ import Testing
         }
     }
 
+    @Test func noServerGivesAwayAPrefixThatHoldsWhatIsReserved() {
+        var relay = Sample.relay6 { $0.reserved = [.v6(IPv6Address("2001:db8:0:1ff::1")!)] }
+        ask(&relay, one)
+        // Of two prefixes one holds it: the client is not to have either.
+        let both = message(.reply, [("2001:db8:0:200::/56", 60), ("2001:db8:0:100::/56", 60)])
+        let effects = relay.handle(reply(both, to: one), now: at(1))
+        #expect(effects.count == 1 && effects.discarded == .unusable && relay.leases.isEmpty)
+        #expect(relay.handle(reply(message(.reply, [("2001:db8:0:200::/56", 60)]), to: one), now: at(1)).sent.count == 1)
+        #expect(relay.leases.map(\.resource) == [prefix("2001:db8:0:200::/56")])
+    }
+
     @Test func whatAClientMayNotSendIsDropped() {
         var relay = Sample.relay6()
         func reason(_ bytes: [UInt8]) -> DiscardReason? {

@@ -34,7 +34,8 @@ struct AggregationPointDecoder {
         let pools = PoolDecoder(table)
         result.pools = pools.pools
         result.relay = table.leaseRelay(addresses: addresses, pools: pools.pools)
-        let subscribers = SubscriberDecoder(table, filterLists: filterLists, pools: pools)
+        let subscribers = SubscriberDecoder(
+            table, filterLists: filterLists, pools: pools, own: addresses + anycast)
         (result.defaults, result.defaultFilterList) = (subscribers.defaults, subscribers.defaultFilterList)
         result.unlisted = subscribers.unlisted
         result.subscribers = self.subscribers(subscribers)

@@ -6,6 +6,8 @@ final class SubscriberDecoder {
     private let problems: ProblemCollector
     private let filterLists: FilterListDecoder
     private let pools: PoolDecoder
+    /// The aggregation point's own addresses.
+    private let own: [IPAddress]
     private(set) var defaults = SubscriberRates()
     private(set) var defaultFilterList: String?
     private var defaultPool: String?
@@ -14,8 +16,9 @@ final class SubscriberDecoder {
     private var prefixes: [IPPrefix: SourceLocation] = [:]
 
     /// Reads `[defaults]`.
-    init(_ table: TableReader, filterLists: FilterListDecoder, pools: PoolDecoder) {
+    init(_ table: TableReader, filterLists: FilterListDecoder, pools: PoolDecoder, own: [IPAddress]) {
         problems = table.problems
+        self.own = own
         self.filterLists = filterLists
         self.pools = pools
         _ = table.section("defaults") { table in
@@ -75,7 +78,12 @@ final class SubscriberDecoder {
         if let cin { claim(cin, table) }
         if let address { claim(.v4(address), "address", table) }
         if let address6 { claim(.v6(address6), "address6", table) }
-        if let prefix { claim(prefix, "prefix", at: table.location(of: "prefix")) }
+        if let prefix {
+            claim(prefix, "prefix", at: table.location(of: "prefix"))
+            for address in own where prefix.contains(address) {
+                table.report("prefix", "\(prefix) holds \(address), this aggregation point's own address")
+            }
+        }
         for (route, location) in routes {
             if route.masked != route {
                 problems.add(location, "subscriber.routes: \(route) has host bits set: \(route.masked) is the prefix")

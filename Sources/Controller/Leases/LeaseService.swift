@@ -129,10 +129,17 @@ extension LeaseTable.Settings {
             .filter { !$0.value.isEmpty }
         // RADIUS servers may say what there is.
         if groups.isEmpty, reservations.isEmpty, settings.radius == nil { return nil }
+        var excluded: Set = [IPPrefix(host: .v4(settings.dhcp.server))]
+        // The bond itself goes by these.
+        for length in Set(groups.values.joined().map(\.length)) {
+            excluded.formUnion(
+                (settings.addresses + settings.anycast).compactMap { IPPrefix($0, length: length)?.masked })
+        }
         self.init(
-            pools: groups, reservations: reservations,
-            excluded: [IPPrefix(host: .v4(settings.dhcp.server))], capacity: max(131_072, settings.limits.bonds))
-    }}
+            pools: groups, reservations: reservations, excluded: excluded,
+            capacity: max(131_072, settings.limits.bonds))
+    }
+}
 
 extension LeaseService {
     /// Of each family what there is to lease; nil: nothing.

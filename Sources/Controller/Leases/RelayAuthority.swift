@@ -38,6 +38,7 @@ extension AggregationPointConfiguration {
         settings.link = relay.link
         settings.overridesServerIdentifier = relay.overridesServerIdentifier
         settings.tellsSubscriber = relay.tellsSubscriber
+        settings.reserved = reserved
         return DHCPv4Relay(settings)
     }
 
@@ -46,7 +47,14 @@ extension AggregationPointConfiguration {
         var settings = DHCPv6Relay.Settings(link: relay.link6 ?? address, servers: relay.servers6)
         settings.serverUse = relay.serverUse.machine
         settings.tellsSubscriber = relay.tellsSubscriber
+        settings.reserved = reserved
         return DHCPv6Relay(settings)
+    }
+
+    /// What no server's word may give to a subscriber.
+    private var reserved: [IPAddress] {
+        addresses + anycast + relay.servers4.map(IPAddress.v4) + relay.servers6.map(IPAddress.v6)
+            + (relayAddress.map { [.v4($0)] } ?? []) + (relay.address6.map { [.v6($0)] } ?? [])
     }
 }
 

@@ -19,6 +19,9 @@ public struct DHCPv4Relay: RelayAgent {
         public var serverUse = RelayServerUse.all
         /// Whether servers are told the client's name as a Subscriber-ID, too (RFC 3993, RFC 4580).
         public var tellsSubscriber = false
+        /// Addresses of this host and of what it talks to: no answer that grants one of them goes on, nor one that
+        /// grants a prefix that holds it.
+        public var reserved: [IPAddress] = []
         /// How many leases are remembered, over all and for one client.
         public var capacity = 131_072
         public var leasesPerClient = 8
@@ -123,7 +126,7 @@ public struct DHCPv4Relay: RelayAgent {
             table.noteOffer(resource, by: identifier, message.transactionID, to: client)
         }
         if message.messageType == .ack, let seconds = message.leaseTime, seconds > 0, message.yourAddress != .any {
-            guard DHCPv4Lease.isUsable(message.yourAddress) else {
+            guard DHCPv4Lease.isUsable(message.yourAddress), !settings.reserved.contains(resource.address) else {
                 return effects.append(.discarded(.unusable, client))
             }
             guard table.isAnswer(message.transactionID, to: client) else {

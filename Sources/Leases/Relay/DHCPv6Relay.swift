@@ -13,6 +13,9 @@ public struct DHCPv6Relay: RelayAgent {
         public var serverUse = RelayServerUse.all
         /// Whether servers are told the client's name as a Subscriber-ID, too (RFC 3993, RFC 4580).
         public var tellsSubscriber = false
+        /// Addresses of this host and of what it talks to: no answer that grants one of them goes on, nor one that
+        /// grants a prefix that holds it.
+        public var reserved: [IPAddress] = []
         /// How many leases are remembered, over all and for one client.
         public var capacity = 131_072
         public var leasesPerClient = 8
@@ -122,6 +125,9 @@ public struct DHCPv6Relay: RelayAgent {
                 } else if table.isOwner(client, of: resource) {
                     table.end(resource, .withdrawn, &effects)
                 }
+            }
+            guard !grants.keys.contains(where: { settings.reserved.contains(where: $0.contains) }) else {
+                return effects.append(.discarded(.unusable, client))
             }
             guard !grants.keys.contains(where: { table.isTaken($0, from: client) }) else {
                 return effects.append(.discarded(.taken, client))

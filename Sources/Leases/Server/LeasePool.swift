@@ -25,7 +25,7 @@ public struct LeasePool: Hashable, Sendable {
     }
 
     /// Of each resource.
-    var length: UInt8 { base.length }
+    public var length: UInt8 { base.length }
 
     /// Whether a resource of the pool is, holds or is in one of the prefixes.
     func meets(_ prefixes: [IPPrefix]) -> Bool { prefixes.contains { meets($0.masked) } }
