@@ -151,6 +151,15 @@ int clinux_bpf_get(int map, const uint32_t *key, void *value) {
 
 int clinux_bpf_remove(int map, const uint32_t *key) { return element(BPF_MAP_DELETE_ELEM, map, key, NULL); }
 
+uint32_t clinux_bpf_program_id(int program) {
+    struct bpf_prog_info info = {0};
+    union bpf_attr attributes = {0};
+    attributes.info.bpf_fd = (uint32_t)program;
+    attributes.info.info_len = sizeof info;
+    attributes.info.info = (uintptr_t)&info;
+    return bpf(BPF_OBJ_GET_INFO_BY_FD, &attributes) == 0 ? info.id : 0;
+}
+
 int clinux_keep_capabilities(uint64_t mask) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];

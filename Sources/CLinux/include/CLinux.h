@@ -17,6 +17,7 @@
 #include <linux/if_packet.h>
 #include <linux/if_tunnel.h>
 #include <linux/neighbour.h>
+#include <linux/netconf.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -55,6 +56,8 @@ int clinux_bpf_classifier(const char *name, const uint64_t *words, uint32_t coun
 int clinux_bpf_put(int map, const uint32_t *key, const void *value);
 int clinux_bpf_get(int map, const uint32_t *key, void *value);
 int clinux_bpf_remove(int map, const uint32_t *key);
+// The number by which the kernel tells a program, or 0.
+uint32_t clinux_bpf_program_id(int program);
 
 // Gives up all capabilities that are not in the mask (bit n is capability n), those that could be gained again by
 // execve(2) too, and sets no_new_privs. Returns 0, or -1 (errno).

@@ -19,17 +19,11 @@ public final class NFTablesClient {
     /// limits: 64 MiB hold some 500 000 elements. Beyond the system's limit only with CAP_NET_ADMIN.
     public convenience init(sendBuffer: Int32 = 64 << 20) throws(KernelError) {
         let socket = try NetlinkSocket(.netfilter, sendBuffer: sendBuffer)
-        self.init(Exchange(socket), port: Self.port(of: socket.descriptor))
+        self.init(Exchange(socket), port: socket.port)
     }
 
-    private static func port(of descriptor: Int32) -> UInt32? {
-        var address = sockaddr_nl()
-        var length = socklen_t(MemoryLayout<sockaddr_nl>.size)
-        let result = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
-        }
-        return result == 0 ? address.nl_pid : nil
-    }
+    /// Messages of transactions that were sent, whatever came of them.
+    public var changes: UInt64 { exchange.changes }
 
     // MARK: Changing
 

@@ -44,7 +44,7 @@ public struct Link: Hashable, Sendable {
 
 extension LinkKind {
     /// As the kernel will report it.
-    var readBack: LinkKind { if case .veth = self { .veth(nil) } else { self } }
+    public var readBack: LinkKind { if case .veth = self { .veth(nil) } else { self } }
 }
 
 extension Link {

@@ -78,6 +78,17 @@ extension Link {
         set(link, "set the alias of", link.header) { $0.put(LinkSpace.alias, UnterminatedString(alias)) }
     }
 
+    /// Before Linux 6.2 only a device that is down takes another name (`EBUSY`).
+    public static func rename(_ index: UInt32, to name: String) -> Request {
+        let link = LinkReference.index(index)
+        return set(link, "rename", link.header) { $0.put(LinkSpace.name, name) }
+    }
+
+    /// Takes it out of the bridge, bond or VRF it belongs to.
+    public static func release(_ link: LinkReference) -> Request {
+        set(link, "release", link.header) { $0.put(LinkSpace.master, 0) }
+    }
+
     /// - Parameter mtu: bytes
     public static func setMTU(_ link: LinkReference, _ mtu: UInt32) -> Request {
         set(link, "set the MTU of", link.header) { $0.put(LinkSpace.mtu, mtu) }

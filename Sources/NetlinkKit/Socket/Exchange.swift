@@ -18,6 +18,8 @@ public final class Exchange {
     /// without a sequence number.
     public private(set) var echoes: Reply = []
     private var takesEchoes = false
+    /// Requests that were to change something, whatever came of them.
+    public private(set) var changes: UInt64 = 0
 
     /// Messages in one `sendmsg`, and their bytes, at most. Each answer occupies about 1 KiB of the receive buffer.
     static let batchCount = 256
@@ -39,6 +41,7 @@ public final class Exchange {
     public func perform(_ requests: [Request]) -> [Result<Reply, KernelError>] {
         var results: [Result<Reply, KernelError>] = []
         results.reserveCapacity(requests.count)
+        changes &+= UInt64(requests.count { $0.isChange })
         var next = 0
         while next < requests.count {
             var end = next
@@ -66,6 +69,7 @@ public final class Exchange {
     /// Their flags are sent as they are: only those that ask for an acknowledgement get one, but errors always come.
     /// When anything fails, requests that the kernel did not complain about are `aborted`.
     public func transaction(_ requests: [Request]) -> [Result<Reply, KernelError>] {
+        changes &+= UInt64(requests.count)
         echoes = []
         takesEchoes = requests.contains { $0.flags.contains(.echo) }
         defer { takesEchoes = false }

@@ -22,6 +22,8 @@ public enum KernelEvent: Hashable, Sendable {
     case filtersChanged(link: UInt32, parent: TrafficHandle)
     case newActions([ObservedAction])
     case deletedActions([ObservedAction])
+    /// IPv4 settings of a device (`/proc/sys/net/ipv4/conf`); 0: of no device in particular.
+    case ipv4Configuration(link: UInt32)
     /// Events were lost: everything must be read again.
     case overrun
 }
@@ -39,6 +41,7 @@ public final class Monitor {
         case ipv6Address = 9
         case ipv6Route = 11
         case ipv6Rule = 19
+        case ipv4Configuration = 24
     }
 
     private let transport: any NetlinkTransport
@@ -47,16 +50,20 @@ public final class Monitor {
     private let buffer: UnsafeMutableRawBufferPointer
     /// How often events were lost.
     public private(set) var overruns: UInt64 = 0
+    /// The socket whose requests are known: what they bring about is left out, where the kernel says that it is theirs.
+    private let ignored: UInt32?
 
-    public convenience init(_ groups: [Group]) throws(KernelError) {
+    /// - Parameter port: of the socket whose requests are known, see ``NetlinkSocket/port``
+    public convenience init(_ groups: [Group], ignoring port: UInt32? = nil) throws(KernelError) {
         let socket = try NetlinkSocket(.route)
         for group in groups { try socket.join(group.rawValue) }
-        self.init(socket, descriptor: socket.descriptor)
+        self.init(socket, descriptor: socket.descriptor, ignoring: port)
     }
 
-    init(_ transport: any NetlinkTransport, descriptor: Int32) {
+    init(_ transport: any NetlinkTransport, descriptor: Int32, ignoring port: UInt32? = nil) {
         self.transport = transport
         self.descriptor = descriptor
+        ignored = port == 0 ? nil : port
         buffer = .allocate(byteCount: 64 << 10, alignment: 16)
     }
 
@@ -83,6 +90,7 @@ public final class Monitor {
             var offset = 0
             while let message = Message(span, at: offset) {
                 offset += (message.bytes.byteCount + 3) & ~3
+                if ignored != nil, message.portID == ignored { continue }
                 if let event = KernelEvent(message) { events.append(event) }
             }
         }
@@ -121,9 +129,20 @@ extension KernelEvent {
             } else {
                 return nil
             }
+        case RTM_NEWNETCONF, RTM_DELNETCONF:
+            guard message.header(UInt8.self) == UInt8(AF_INET) else { return nil }
+            let attributes = message.attributes(after: MemoryLayout<netconfmsg>.size, of: NetworkConfigurationSpace.self)
+            // All, and what new devices begin with, have negative numbers.
+            let link = attributes.get(NetworkConfigurationSpace.link) ?? 0
+            self = .ipv4Configuration(link: link > UInt32(Int32.max) ? 0 : link)
         case RTM_NEWACTION: self = .newActions(ObservedAction.read(message))
         case RTM_DELACTION: self = .deletedActions(ObservedAction.read(message))
         default: return nil
         }
     }
+}
+
+/// `NETCONFA_*`
+private enum NetworkConfigurationSpace {
+    static let link = Attribute<NetworkConfigurationSpace, UInt32>(NETCONFA_IFINDEX, "NETCONFA_IFINDEX")
 }

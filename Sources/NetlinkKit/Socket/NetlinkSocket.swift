@@ -58,6 +58,16 @@ public final class NetlinkSocket: NetlinkTransport {
         if !set(level, forced, value) { _ = set(level, plain, value) }
     }
 
+    /// The number by which the kernel tells this socket from others; nil when it is not known.
+    public var port: UInt32? {
+        var address = sockaddr_nl()
+        var length = socklen_t(MemoryLayout<sockaddr_nl>.size)
+        let result = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+        }
+        return result == 0 ? address.nl_pid : nil
+    }
+
     public func send(_ bytes: UnsafeRawBufferPointer) throws(Errno) {
         while true {
             let sent = mnl_socket_sendto(socket, bytes.baseAddress, bytes.count)

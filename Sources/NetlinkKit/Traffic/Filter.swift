@@ -74,6 +74,9 @@ public struct Filter: Hashable, Sendable {
 public struct ObservedFilter: Hashable, Sendable {
     public var filter: Filter
     public var actions: [ObservedAction]
+    /// Of `bpf`: the kernel's number of the program, and whether it decides by itself what becomes of a packet.
+    public var program: UInt32?
+    public var isDirectAction = false
 
     /// Reads an `RTM_NEWTFILTER` or `RTM_DELTFILTER` message; nil for any other, and for those that announce only a
     /// priority.
@@ -103,6 +106,8 @@ public struct ObservedFilter: Hashable, Sendable {
         case "bpf":
             let options = attributes.nested(TrafficSpace.bpf)
             classifier = .bpf(descriptor: -1, name: options.get(ProgramSpace.name) ?? "")
+            program = options.get(ProgramSpace.id)
+            isDirectAction = (options.get(ProgramSpace.flags) ?? 0) & ProgramSpace.directAction != 0
             classID = nil
             actions = []
         default:
@@ -152,5 +157,6 @@ enum ProgramSpace {
     static let descriptor = Attribute<ProgramSpace, UInt32>(TCA_BPF_FD, "TCA_BPF_FD")
     static let name = Attribute<ProgramSpace, String>(TCA_BPF_NAME, "TCA_BPF_NAME")
     static let flags = Attribute<ProgramSpace, UInt32>(TCA_BPF_FLAGS, "TCA_BPF_FLAGS")
+    static let id = Attribute<ProgramSpace, UInt32>(TCA_BPF_ID, "TCA_BPF_ID")
     static let directAction = UInt32(TCA_BPF_FLAG_ACT_DIRECT)
 }

@@ -49,4 +49,25 @@ extension Exchange {
         ) { _ in }
         return try dump(request) { ObservedQdisc($0) }.filter { link == nil || $0.qdisc.link == link }
     }
+
+    /// The queueing discipline at one place.
+    /// - Returns: nil when there is none
+    public func qdisc(link: UInt32, parent: TrafficHandle) throws(KernelError) -> ObservedQdisc? {
+        var header = tcmsg()
+        header.tcm_ifindex = Int32(bitPattern: link)
+        header.tcm_parent = parent.rawValue
+        // Without an echo the answer goes to those who watch, and not to who asks.
+        let request = Request(
+            Operation("read", "qdisc at \(parent) on link \(link)"), type: UInt16(RTM_GETQDISC), flags: .echo,
+            header: header, TrafficSpace.self
+        ) { _ in }
+        do throws(KernelError) {
+            for bytes in try perform(request) {
+                if let message = Message(bytes.span.bytes, at: 0), let found = ObservedQdisc(message) { return found }
+            }
+            return nil
+        } catch where error.errno == .noEntry || error.errno == .invalid {
+            return nil
+        }
+    }
 }

@@ -85,6 +85,9 @@ public struct Request: Hashable, Sendable {
         set { bytes.store(newValue, at: 8) }
     }
 
+    /// Whether it is of the rtnetlink family and asks for more than an answer: of each four types the third one reads.
+    var isChange: Bool { type < 0x100 && type & 3 != 2 }
+
     /// The names of the attribute at `offset` (bytes from the start of the message) and of those around it, joined by
     /// dots: `IFLA_LINKINFO.IFLA_INFO_DATA.IFLA_GRE_IKEY`. nil when no attribute lies there.
     public func attributePath(at offset: Int) -> String? {
