@@ -40,7 +40,7 @@ unit: packages
 kernel: packages
 	$(call say,running the tests of NetlinkKit$(comma) NFTables and Controller on the real kernel)
 	$(SWIFT) build --build-tests
-	lab/vm-exec --env SPILLWAY_KERNEL_TESTS=1 $(SWIFT) test --skip-build \
+	lab/vm-exec --timeout 1800 --env SPILLWAY_KERNEL_TESTS=1 $(SWIFT) test --skip-build \
 		--filter 'NetlinkKitTests|NFTablesTests|ControllerTests'
 
 lab: static

@@ -104,6 +104,7 @@ extension Facts {
                 $0.add([("reason", "in_the_clear")], ipsec.clear)
             }
         }
+        text.family(.drift) { for one in drift { $0.add([("kind", one.kind)], one.count) } }
         text.family(.hooks) {
             $0.add([("outcome", "started")], hooks.started)
             $0.add([("outcome", "failed")], hooks.failed)

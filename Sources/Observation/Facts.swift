@@ -37,6 +37,8 @@ public struct Facts: Sendable {
     public var discarded: [(why: String, count: UInt64)] = []
     public var controlDrops: UInt64 = 0
     public var kernelRefusals: UInt64 = 0
+    /// What others changed of the daemon's objects in the kernel, by kind of object.
+    public var drift: [(kind: String, count: UInt64)] = []
     public var http: [(status: Int, count: UInt64)] = []
     public var process = Process()
 

@@ -43,6 +43,7 @@ import Testing
         facts.unhealthiest = [one]
         facts.legLosses = [("lte", "hello_lost", 3)]
         facts.discarded = [("unknown_key", 7)]
+        facts.drift = [("link", 2)]
         facts.http = [(200, 1)]
         return facts
     }

@@ -16,24 +16,44 @@ final class KernelState {
     }
 
     let route: Exchange
+    /// The number of its socket.
+    let port: UInt32?
     let tables: NFTablesClient
     let security = SecurityKernel()
-    private var applied: [Owner: [KernelObject]] = [:]
+    var applied: [Owner: [KernelObject]] = [:]
     private var indexes: [String: UInt32] = [:]
+    private var names: [UInt32: String] = [:]
     /// What the actions of a coloured device are numbered, in the order of ``Colouring/actions``.
-    private var actions: [String: [UInt32]] = [:]
+    var actions: [String: [UInt32]] = [:]
     /// For connection tracking; opened when it is first needed.
     private lazy var connections = (try? NetlinkSocket(.netfilter)).map { Exchange($0) }
     private var formerFilters: [String: ReversePathFilter] = [:]
-    private let report: (String) -> Void
+    let report: (String) -> Void
     /// Requests that failed.
     private(set) var refusals: UInt64 = 0
     /// Takes an element of a set with counters that is gone, with what it had counted, and whose it was.
     var onDeleted: (Owner, DeletedElement) -> Void = { _, _ in }
-    private var scheduler: SchedulerProgram?
+    var scheduler: SchedulerProgram?
     /// Devices with one queue for both legs. Where the kernel cannot have it, `police` stands in.
-    private var scheduled: Set<String> = []
-    private var canSchedule = true
+    var scheduled: Set<String> = []
+    var canSchedule = true
+
+    // What others do to objects of ours: see KernelState+Mending.swift.
+    var places = ObjectIndex()
+    var suspects = Suspects()
+    /// What was found to differ, by kind.
+    var drift: [Drift.Kind: UInt64] = [:]
+    /// How often all was read again.
+    var rereads: UInt64 = 0
+    /// When the next look may be taken.
+    var restUntil = Instant(nanoseconds: 0)
+    var planChecks = PlanChecks()
+    /// Takes each thing that differs.
+    var onDrift: (Drift) -> Void = { _ in }
+    /// Takes the owner of a device that was made anew.
+    var onRecreated: (Owner) -> Void = { _ in }
+    /// What sets with times hold, from those who fill them.
+    var timedContents: (TableName) -> [SetContents] = { _ in [] }
 
     /// Loads the program that chooses legs, for those who want it. To load it takes a capability (CAP_BPF) that the
     /// daemon gives up before it starts.
@@ -43,12 +63,17 @@ final class KernelState {
 
     /// - Parameter report: takes a line for each thing that could not be done
     init(report: @escaping (String) -> Void) throws(KernelError) {
-        route = Exchange(try NetlinkSocket(.route))
+        let socket = try NetlinkSocket(.route)
+        port = socket.port
+        route = Exchange(socket)
         tables = try NFTablesClient()
         self.report = report
     }
 
     func objects(of owner: Owner) -> [KernelObject] { applied[owner] ?? [] }
+
+    /// Requests to the kernel that were to change something.
+    var changes: UInt64 { route.changes &+ tables.changes }
 
     /// Whether all of it succeeded. What failed is left out of what is held to be there, so that the next call with
     /// the same objects tries it again.
@@ -79,11 +104,13 @@ final class KernelState {
             }
             index += 1
         }
-        applied[owner] = objects.isEmpty ? nil : objects.filter { !failed.contains($0.identity) }
+        let present = failed.isEmpty ? objects : objects.filter { !failed.contains($0.identity) }
+        places.replace(applied[owner] ?? [], by: present, of: owner)
+        applied[owner] = present.isEmpty ? nil : present
         return failed.isEmpty
     }
 
-    private func refuse(_ error: any Error) {
+    func refuse(_ error: any Error) {
         refusals &+= 1
         report("\(error)")
     }
@@ -118,12 +145,26 @@ final class KernelState {
     func index(of name: String) -> UInt32 {
         if let known = indexes[name] { return known }
         let found = (try? route.link(.name(name)))??.index ?? 0
-        if found != 0 { indexes[name] = found }
+        if found != 0 { remember(name, found) }
         return found
     }
 
+    /// The number that a device had when it was last asked for; nil: it was not.
+    func knownIndex(of name: String) -> UInt32? { indexes[name] }
+
+    /// The name of a device whose number was asked for.
+    func name(of index: UInt32) -> String? { names[index] }
+
+    func remember(_ name: String, _ number: UInt32) {
+        forget(name)
+        indexes[name] = number
+        names[number] = name
+    }
+
     /// Forgets a device's number; it may come back with another one.
-    func forget(_ name: String) { indexes[name] = nil }
+    func forget(_ name: String) {
+        if let number = indexes.removeValue(forKey: name) { names[number] = nil }
+    }
 
     private func perform(_ step: Plan.Step) throws {
         switch step {
@@ -133,7 +174,7 @@ final class KernelState {
         }
     }
 
-    private func create(_ object: KernelObject) throws {
+    func create(_ object: KernelObject) throws {
         switch object {
         case .link(let name, let settings):
             for result in route.perform(Link.create(name, settings)) { _ = try result.get() }
@@ -144,10 +185,7 @@ final class KernelState {
             formerFilters[name] = before.flatMap(ReversePathFilter.init)
             try route.perform(Link.setReversePathFilter(.name(name), filter))
         case .address(let link, let prefix, let lease):
-            var address = InterfaceAddress(
-                link: index(of: link), address: prefix, flags: prefix.address.family == .v6 ? .noDAD : [])
-            if let lease { address.set(lease, now: Clock.now()) }
-            try route.perform(address.replace())
+            try route.perform(InterfaceAddress(prefix, lease, link: index(of: link), now: Clock.now()).replace())
         case .route(let wanted): try route.perform(wanted.route(index(of: wanted.link)).replace())
         case .rule(let rule): try route.perform(rule.add())
         case .policy(let policy): try security.add(policy)
@@ -238,123 +276,16 @@ final class KernelState {
         }
         return try tables.commit(transaction)
     }
-
-    // MARK: Colouring
-
-    private func colour(_ link: String, _ colouring: Colouring) throws(KernelError) {
-        let index = index(of: link)
-        try route.perform(Qdisc.clsact(link: index).add())
-        if colouring.queues, canSchedule {
-            do throws(KernelError) {
-                try schedule(index, colouring)
-                scheduled.insert(link)
-                return
-            } catch {
-                report("\(error): LTE takes what police refuses instead of what a queue lets over")
-                canSchedule = false
-                scheduler?.remove(link: index)
-                _ = route.perform([Qdisc(link: index, .fq(FairQueue())).delete()])
-            }
-        }
-        for (i, list) in colouring.actions.enumerated() {
-            try route.perform(
-                Filter(
-                    link: index, parent: .egress, priority: UInt16(colouring.pins ? 2 * i + 2 : i + 1), handle: 1, .matchall,
-                    actions: list.map { Action($0) }
-                ).add())
-        }
-        // The kernel numbers the actions; by these numbers they are replaced while packets flow.
-        let present = try route.filters(link: index, parent: .egress).sorted { $0.filter.priority < $1.filter.priority }
-        let numbers = present.flatMap { $0.actions.map(\.action.index) }
-        let count = colouring.actions.joined().count
-        guard numbers.count == count else {
-            throw .malformed(Operation("read", "filters of \(link)"), "\(numbers.count) actions instead of \(count)")
-        }
-        actions[link] = numbers
-        try pin(index, colouring, numbers)
-    }
-
-    /// What keeps to a leg shares the actions of what comes to that leg by itself. Packets for the second one come to
-    /// theirs before the rate of the first; packets for the first one count there and stay on it beyond its rate, unless
-    /// that is a limit.
-    private func pin(_ index: UInt32, _ colouring: Colouring, _ numbers: [UInt32]) throws(KernelError) {
-        guard colouring.pins else { return }
-        let all = zip(colouring.actions.joined(), numbers).map { Action($0, index: $1) }
-        let first = Array(all.prefix(colouring.actions[0].count)), second = Array(all.dropFirst(first.count))
-        let two = colouring.primary != colouring.secondary
-        let lists = [
-            (priority: UInt16(1), mark: colouring.marks[1], actions: two ? second : first),
-            (3, colouring.marks[0], two && colouring.limits[0] == 0 ? first.suffix(1) : second),
-        ]
-        for (priority, mark, actions) in lists {
-            try route.perform(
-                Filter(
-                    link: index, parent: .egress, priority: priority, handle: mark, .fw(mask: colouring.mask),
-                    actions: actions
-                ).replace())
-        }
-    }
-
-    /// Changes what an owner's device is told about its legs, at once and without looking at anything else.
-    func adjust(_ owner: Owner, _ change: (inout Colouring) -> Void) {
-        for (at, object) in (applied[owner] ?? []).enumerated() {
-            guard case .colouring(let link, var colouring) = object else { continue }
-            change(&colouring)
-            guard .colouring(link: link, colouring) != object else { return }
-            do throws(KernelError) {
-                try recolour(link, colouring)
-                applied[owner]?[at] = .colouring(link: link, colouring)
-            } catch {
-                report("\(error)")
-            }
-        }
-    }
-
-    /// Bytes that an owner's device was given for its second leg, and those of them that still wait; nil where no queue
-    /// counts them.
-    func givenToSecond(_ owner: Owner) -> (bytes: UInt64, waiting: UInt64)? {
-        for object in applied[owner] ?? [] {
-            guard case .colouring(let link, let colouring) = object, scheduled.contains(link) else { continue }
-            return scheduler?.givenToSecond(link: index(of: link), rate: colouring.secondRate)
-        }
-        return nil
-    }
-
-    /// Puts the bond's plan into effect.
-    private func plan(_ index: UInt32, _ colouring: Colouring) throws(KernelError) {
-        do throws(SystemError) {
-            try loadScheduler()
-            try scheduler?.set(colouring.plan, link: index)
-        } catch {
-            throw .malformed(Operation("set", "plan of link \(index)"), "\(error)")
-        }
-    }
-
-    private func schedule(_ index: UInt32, _ colouring: Colouring) throws(KernelError) {
-        try plan(index, colouring)
-        // Packets of one flow wait as one flow; what may wait in all is little, see the plan's limit.
-        let queue = FairQueue(limit: 4096, flowLimit: 4096, paces: false, bucketsLog: 4)
-        try route.perform(Qdisc(link: index, .fq(queue)).replace())
-        try route.perform(
-            Filter(
-                link: index, parent: .egress, priority: 1, handle: 1,
-                .bpf(descriptor: scheduler?.descriptor ?? -1, name: SchedulerProgram.name)
-            ).add())
-    }
-
-    private func recolour(_ link: String, _ colouring: Colouring) throws(KernelError) {
-        if scheduled.contains(link) { return try plan(index(of: link), colouring) }
-        guard let numbers = actions[link] else { return try colour(link, colouring) }
-        // Marks before what lets packets come to them.
-        let requests = zip(colouring.actions.joined(), numbers).reversed().map { Action($0, index: $1).replace() }
-        for result in route.perform(requests) { _ = try result.get() }
-        try pin(index(of: link), colouring, numbers)
-    }
 }
 
 extension InterfaceAddress {
+    init(_ prefix: IPPrefix, _ lease: LeasedAddress?, link: UInt32, now: Instant) {
+        self.init(link: link, address: prefix, flags: prefix.address.family == .v6 ? .noDAD : [])
+        if let lease { set(lease, now: now) }
+    }
+
     /// The kernel takes an address with lifetimes away by itself, whether or not this program still runs.
-    fileprivate mutating func set(_ lease: LeasedAddress, now: Instant) {
+    private mutating func set(_ lease: LeasedAddress, now: Instant) {
         `protocol` = lease.protocol
         // A valid lifetime of 0 is refused.
         preferredLifetime = Self.seconds(lease.preferredUntil, now)

@@ -69,17 +69,30 @@ final class GatewayLeases {
     func bondUp(link: UInt32) {
         guard link != 0, self.link == 0 else { return }
         self.link = link
-        if client6 != nil {
-            do throws(SystemError) {
-                let socket = try DHCPSocket(.v6, port: 546, interface: settings.name.description)
-                try loop.watch(socket.descriptor) { [weak self] in self?.receive6() }
-                socket6 = socket
-            } catch {
-                log(.error, "no-socket", "no DHCPv6 inside the bond: \(error)")
-            }
-        }
+        openSocket6()
         give4(.start(remembered: known.removeValue(forKey: .v4)))
         give6(.start(remembered: known.removeValue(forKey: .v6)))
+    }
+
+    /// The device was made anew; the leases go on.
+    func moved(to link: UInt32) {
+        guard link != 0, self.link != 0, link != self.link else { return }
+        let wasOpen = socket4 != nil
+        closeSockets()
+        self.link = link
+        openSocket6()
+        if wasOpen { openSocket4() }
+    }
+
+    private func openSocket6() {
+        guard client6 != nil else { return }
+        do throws(SystemError) {
+            let socket = try DHCPSocket(.v6, port: 546, interface: settings.name.description)
+            try loop.watch(socket.descriptor) { [weak self] in self?.receive6() }
+            socket6 = socket
+        } catch {
+            log(.error, "no-socket", "no DHCPv6 inside the bond: \(error)")
+        }
     }
 
     /// The bond has ended. The leases go on at the server.

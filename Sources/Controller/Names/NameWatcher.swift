@@ -46,6 +46,16 @@ final class NameWatcher {
             loop)
     }
 
+    /// What the sets of addresses hold now, to be put back where others take it away.
+    func contents(_ table: TableName) -> [SetContents] {
+        known.holds(now: Self.now()).compactMap { change in
+            guard case .hold(let address, let use, let origin) = change, let set = set(use, address.family),
+                set.table == table
+            else { return nil }
+            return SetContents(set: set, elements: [Self.element(address, origin)])
+        }
+    }
+
     // MARK: What is watched
 
     /// From now on these names and no other.
@@ -135,14 +145,18 @@ final class NameWatcher {
         switch change {
         case .hold(let address, let use, let origin):
             guard let set = set(use, address.family) else { return }
-            let life = UInt64(clamping: max(1, origin.left.milliseconds))
-            let element = Element(Value(address), timeout: life, comment: String("\(origin)".prefix(127)))
+            let element = Self.element(address, origin)
             transaction.deleteIfPresent([element], from: set)
             transaction.create([element], in: set)
         case .release(let address, let use):
             guard let set = set(use, address.family) else { return }
             transaction.deleteIfPresent([Element(Value(address))], from: set)
         }
+    }
+
+    private static func element(_ address: IPAddress, _ origin: NameTable.Origin) -> Element {
+        let life = UInt64(clamping: max(1, origin.left.milliseconds))
+        return Element(Value(address), timeout: life, comment: String("\(origin)".prefix(127)))
     }
 
     private static func now() -> Duration { .nanoseconds(Clock.now().nanoseconds) }

@@ -35,6 +35,7 @@ extension Aggregator {
         if let radius { object.add("radius", radius.json) }
         if let ipsec { object.add("ipsec", ipsec.json) }
         object.add("queue", common.queueJSON)
+        object.add("kernel", common.kernelJSON)
         object.add("discarded", common.discardedJSON)
         object.add("control_drops", controlDrops)
         common.addEvents(to: &object)

@@ -96,6 +96,11 @@ final class Aggregator: Role {
             common.state.clear()
             throw Daemon.Failure(description: "the kernel refused what every bond needs (see above)")
         }
+        common.state.onRecreated = { [weak self] owner in
+            guard case .bond(let id) = owner, let self else { return }
+            self.apply(id, self.point.sessions[id]?.bond)
+        }
+        try common.watchKernel(loop)
         for address in Set(settings.addresses + settings.anycast).sorted() {
             let socket = try ControlSocket(local: address)
             sockets.append(socket)
@@ -123,7 +128,7 @@ final class Aggregator: Role {
         }
         return [
             point.deadline, common.queue.deadline, watch.due, leases?.work(now), rounds.due, lteSampling.due, radius,
-            prefixWait.due, ipsec?.work(now),
+            prefixWait.due, ipsec?.work(now), common.state.mend(now),
         ].compactMap { $0 }.min()
     }
 

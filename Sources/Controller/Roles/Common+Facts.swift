@@ -18,6 +18,7 @@ extension Common {
             .map { ($0.key.leg, $0.key.why, $0.value) }
         facts.discarded = discarded.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         facts.kernelRefusals = state.refusals
+        facts.drift = Drift.Kind.allCases.map { ($0.rawValue, state.drift[$0] ?? 0) }
         facts.queue.packets = queue.packets
         facts.queue.unsequenced = queue.unsequenced
         facts.queue.overruns = queue.overruns

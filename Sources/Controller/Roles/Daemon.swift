@@ -71,6 +71,8 @@ final class Common {
     let events: EventStream
     let state: KernelState
     let queue: RecombinationQueue
+    private let monitor: Monitor
+    private let tableMonitor: (monitor: NFTablesMonitor, descriptor: Int32)
     private(set) var discarded: [String: UInt64] = [:]
     /// Adds to the status what the observers know.
     var addObservers: (inout JSONObject) -> Void = { _ in }
@@ -90,6 +92,26 @@ final class Common {
         }
         queue = try RecombinationQueue(number: kernel.queue, markMask: kernel.markMask)
         try loop.watch(queue.descriptor) { [queue] in queue.receive() }
+        monitor = try Monitor(KernelState.groups, ignoring: state.port)
+        tableMonitor = try NFTablesMonitor.open()
+        state.onDrift = {
+            log(
+                .warning, "drift", "others changed it, it is put right",
+                ["kind": $0.kind.rawValue, "object": $0.object, "field": $0.field, "found": $0.found, "wanted": $0.wanted])
+        }
+    }
+
+    /// From now on what others do to objects of ours is noticed; ``mend(_:)`` puts it right.
+    /// - Parameter heard: takes what is announced besides
+    func watchKernel(_ loop: EventLoop, _ heard: @escaping ([KernelEvent]) -> Void = { _ in }) throws(SystemError) {
+        try loop.watch(monitor.descriptor) { [self] in
+            let events = (try? monitor.receive()) ?? [.overrun]
+            heard(events)
+            state.heard(events)
+        }
+        try loop.watch(tableMonitor.descriptor) { [self] in
+            state.heard((try? tableMonitor.monitor.events()) ?? [.lost])
+        }
     }
 
     func count(_ reason: String) {
@@ -187,6 +209,18 @@ final class Common {
     }
 
     private static let statusEvents = 8
+
+    /// What others did to objects of ours, and what was written to the kernel.
+    var kernelJSON: JSONObject {
+        var object = JSONObject()
+        object.add("changes", state.changes)
+        object.add("refused", state.refusals)
+        object.add("rereads", state.rereads)
+        var drift = JSONObject()
+        for kind in Drift.Kind.allCases { if let count = state.drift[kind] { drift.add(kind.rawValue, count) } }
+        object.add("drift", drift)
+        return object
+    }
 
     var queueJSON: JSONObject {
         var object = JSONObject()

@@ -68,6 +68,7 @@ extension HomeGateway {
         if let names = names.json { object.add("names", names) }
         if let ipsec { object.add("ipsec", ipsec.json) }
         object.add("queue", common.queueJSON)
+        object.add("kernel", common.kernelJSON)
         object.add("discarded", common.discardedJSON)
         object.add("control_drops", sockets.values.reduce(0) { $0 + $1.drops })
         common.addEvents(to: &object)

@@ -13,7 +13,6 @@ final class HomeGateway: Role {
     let settings: HomeGatewayConfiguration
     let loop: EventLoop
     let common: Common
-    let monitor: Monitor
     let family: IPFamily
     /// Where `haap` is a name and not an address.
     var name: AggregatorName?
@@ -70,7 +69,6 @@ final class HomeGateway: Role {
         legs = [(LegID.primary, "dsl", settings.dsl), (.secondary, "lte", settings.lte)]
             .filter { $0.2.isEnabled }.map { (id: $0.0, label: $0.1, settings: $0.2) }
         common = try Common(settings.kernel, loop, schedules: settings.colour.overflow == .queue)
-        monitor = try Monitor([.link, .ipv4Address, .ipv4Route, .ipv6Address, .ipv6Route])
         names = NameWatcher(settings, common.state, loop) { use, family in
             MatchGroup(rawValue: use).map { PolicyTable.names($0, family) }
         }
@@ -107,10 +105,13 @@ final class HomeGateway: Role {
         applyBase()
         applyPolicy()
         namesWanted()
-        try loop.watch(monitor.descriptor) { [weak self] in
-            guard let self else { return }
-            let events = (try? self.monitor.receive()) ?? [.overrun]
-            if !events.isEmpty { self.refreshWANs() }
+        common.state.timedContents = { [names] in names.contents($0) }
+        common.state.onRecreated = { [weak self] owner in
+            guard owner == .bond(0), let self else { return }
+            self.leases.moved(to: self.common.state.index(of: self.settings.tunnel.name.description))
+        }
+        try common.watchKernel(loop) { [weak self] events in
+            if events.contains(where: \.isOfLinks) { self?.refreshWANs() }
         }
         if case .name(let haap) = settings.haap {
             name = AggregatorName(haap, family, legs, settings.kernel, loop) { [weak self] in self?.takeName() }
@@ -135,7 +136,8 @@ final class HomeGateway: Role {
         if let time = quota?.next, time <= now { countQuota(now) }
         let nameDeadline = name?.work(isBonded: session.bond != nil)
         return [
-            nameDeadline, names.work(), leases.work(now), ipsec?.work(now), session.deadline, common.queue.deadline,
+            common.state.mend(now), nameDeadline, names.work(), leases.work(now), ipsec?.work(now), session.deadline,
+            common.queue.deadline,
             session.wantsTrafficSampleAt, session.wantsBypassSampleAt, diagnosticUntil, wantsPathsAt, quota?.next,
         ].compactMap { $0 }.min()
     }
@@ -208,5 +210,15 @@ final class HomeGateway: Role {
             run(session.handle(.message(message, on: id, from: received.source), now: received.at))
         }
         if !socket.tooBig().isEmpty { pathsMayHaveChanged() }
+    }
+}
+
+extension KernelEvent {
+    /// Whether an access link may be another one after it.
+    fileprivate var isOfLinks: Bool {
+        switch self {
+        case .newLink, .deletedLink, .newAddress, .deletedAddress, .newRoute, .deletedRoute, .overrun: true
+        default: false
+        }
     }
 }

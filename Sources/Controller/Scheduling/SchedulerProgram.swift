@@ -11,6 +11,8 @@ final class SchedulerProgram {
     static let capacity: UInt32 = 65_536
 
     let descriptor: Int32
+    /// The kernel's number of the program.
+    let id: UInt32
     private let plans: Int32
     private let states: Int32
 
@@ -38,6 +40,7 @@ final class SchedulerProgram {
             let reason = text.split(separator: "\n").last { !$0.hasPrefix("processed ") } ?? ""
             throw SystemError(call: "bpf program: \(reason)", number: number)
         }
+        id = clinux_bpf_program_id(descriptor)
     }
 
     deinit {

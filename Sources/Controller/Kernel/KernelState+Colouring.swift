@@ -1,0 +1,148 @@
+import NetlinkKit
+
+// What gives a bond's packets their legs: `clsact` with filters and actions, or with the program, and its queue.
+extension KernelState {
+    // Packets of one flow wait as one flow; what may wait in all is little, see the plan's limit.
+    static let queue = FairQueue(limit: 4096, flowLimit: 4096, paces: false, bucketsLog: 4)
+
+    func colour(_ link: String, _ colouring: Colouring) throws(KernelError) {
+        let index = index(of: link)
+        do throws(KernelError) {
+            try route.perform(Qdisc.clsact(link: index).add())
+        } catch where error.errno == .exists {
+            try removeFilters(index, colouring)
+        }
+        if colouring.queues, canSchedule {
+            do throws(KernelError) {
+                try schedule(index, colouring)
+                scheduled.insert(link)
+                return
+            } catch {
+                report("\(error): LTE takes what police refuses instead of what a queue lets over")
+                canSchedule = false
+                scheduler?.remove(link: index)
+                _ = route.perform([Qdisc(link: index, .fq(FairQueue())).delete()])
+            }
+        }
+        for filter in Self.filters(index, colouring, []) { try route.perform(filter.add()) }
+        // The kernel numbers the actions; by these numbers they are replaced while packets flow.
+        let own = Set(Self.priorities(colouring))
+        let present = try route.filters(link: index, parent: .egress)
+            .filter { own.contains($0.filter.priority) }.sorted { $0.filter.priority < $1.filter.priority }
+        let numbers = present.flatMap { $0.actions.map(\.action.index) }
+        let count = colouring.actions.joined().count
+        guard numbers.count == count else {
+            throw .malformed(Operation("read", "filters of \(link)"), "\(numbers.count) actions instead of \(count)")
+        }
+        actions[link] = numbers
+        try pin(index, colouring, numbers)
+    }
+
+    /// The filters of a device without a queue: those that everything comes to, in the order of ``Colouring/actions``,
+    /// then those for what keeps to a leg.
+    /// - Parameter numbers: of the actions; empty lets the kernel choose
+    static func filters(_ index: UInt32, _ colouring: Colouring, _ numbers: [UInt32]) -> [Filter] {
+        var next = 0
+        let lists = colouring.actions.map { list in
+            list.map { kind in
+                defer { next += 1 }
+                return Action(kind, index: numbers.isEmpty ? 0 : numbers[next])
+            }
+        }
+        let all = zip(priorities(colouring), lists).map {
+            Filter(link: index, parent: .egress, priority: $0, handle: 1, .matchall, actions: $1)
+        }
+        return all + (numbers.isEmpty ? [] : pins(index, colouring, lists))
+    }
+
+    private static func priorities(_ colouring: Colouring) -> [UInt16] {
+        colouring.actions.indices.map { UInt16(colouring.pins ? 2 * $0 + 2 : $0 + 1) }
+    }
+
+    /// What keeps to a leg shares the actions of what comes to that leg by itself. Packets for the second one come to
+    /// theirs before the rate of the first; packets for the first one count there and stay on it beyond its rate, unless
+    /// that is a limit.
+    private static func pins(_ index: UInt32, _ colouring: Colouring, _ lists: [[Action]]) -> [Filter] {
+        guard colouring.pins else { return [] }
+        let first = lists[0], second = Array(lists[1...].joined())
+        let two = colouring.primary != colouring.secondary
+        return [
+            (priority: UInt16(1), mark: colouring.marks[1], actions: two ? second : first),
+            (3, colouring.marks[0], two && colouring.limits[0] == 0 ? first.suffix(1) : second),
+        ].map {
+            Filter(
+                link: index, parent: .egress, priority: $0.priority, handle: $0.mark, .fw(mask: colouring.mask),
+                actions: $0.actions)
+        }
+    }
+
+    private func pin(_ index: UInt32, _ colouring: Colouring, _ numbers: [UInt32]) throws(KernelError) {
+        for filter in Self.filters(index, colouring, numbers).dropFirst(colouring.actions.count) {
+            try route.perform(filter.replace())
+        }
+    }
+
+    /// Those at the places of ours; others stay.
+    func removeFilters(_ index: UInt32, _ colouring: Colouring) throws(KernelError) {
+        let last: UInt16 = colouring.pins ? 4 : 2
+        for found in try route.filters(link: index, parent: .egress) where found.filter.priority <= last {
+            try route.perform(found.filter.delete())
+        }
+    }
+
+    /// Changes what an owner's device is told about its legs, at once and without looking at anything else.
+    func adjust(_ owner: Owner, _ change: (inout Colouring) -> Void) {
+        for (at, object) in (applied[owner] ?? []).enumerated() {
+            guard case .colouring(let link, var colouring) = object else { continue }
+            change(&colouring)
+            guard .colouring(link: link, colouring) != object else { return }
+            do throws(KernelError) {
+                try recolour(link, colouring)
+                applied[owner]?[at] = .colouring(link: link, colouring)
+            } catch {
+                report("\(error)")
+            }
+        }
+    }
+
+    /// Bytes that an owner's device was given for its second leg, and those of them that still wait; nil where no queue
+    /// counts them.
+    func givenToSecond(_ owner: Owner) -> (bytes: UInt64, waiting: UInt64)? {
+        for object in applied[owner] ?? [] {
+            guard case .colouring(let link, let colouring) = object, scheduled.contains(link) else { continue }
+            return scheduler?.givenToSecond(link: index(of: link), rate: colouring.secondRate)
+        }
+        return nil
+    }
+
+    /// Puts the bond's plan into effect.
+    func plan(_ index: UInt32, _ colouring: Colouring) throws(KernelError) {
+        do throws(SystemError) {
+            try loadScheduler()
+            try scheduler?.set(colouring.plan, link: index)
+        } catch {
+            throw .malformed(Operation("set", "plan of link \(index)"), "\(error)")
+        }
+    }
+
+    private func schedule(_ index: UInt32, _ colouring: Colouring) throws(KernelError) {
+        try plan(index, colouring)
+        try route.perform(Qdisc(link: index, .fq(Self.queue)).replace())
+        try route.perform(programFilter(index).add())
+    }
+
+    func programFilter(_ index: UInt32) -> Filter {
+        Filter(
+            link: index, parent: .egress, priority: 1, handle: 1,
+            .bpf(descriptor: scheduler?.descriptor ?? -1, name: SchedulerProgram.name))
+    }
+
+    func recolour(_ link: String, _ colouring: Colouring) throws(KernelError) {
+        if scheduled.contains(link) { return try plan(index(of: link), colouring) }
+        guard let numbers = actions[link] else { return try colour(link, colouring) }
+        // Marks before what lets packets come to them.
+        let requests = zip(colouring.actions.joined(), numbers).reversed().map { Action($0, index: $1).replace() }
+        for result in route.perform(requests) { _ = try result.get() }
+        try pin(index(of: link), colouring, numbers)
+    }
+}
