@@ -110,14 +110,14 @@ private func policy(_ from: String, _ to: String, _ direction: SecurityPolicy.Di
             let monitor = try SecurityMonitor()
             #expect(try monitor.receive().isEmpty)
             try shell("ip xfrm state delete src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1000")
-            guard case .deleted(let gone)? = try monitor.receive().first else {
+            guard case .deleted(let gone)? = try monitor.receive().first?.event else {
                 Issue.record("no word of it")
                 return
             }
             #expect(gone.id == wanted.id && gone.requestID == 5300 && gone.replay?.sent == 77)
             try shell("ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1000 reqid 9 mode transport "
                 + "enc 'cbc(aes)' 0x00112233445566778899aabbccddeeff auth-trunc 'hmac(sha256)' 0x0011 128")
-            guard case .added(let new)? = try monitor.receive().first else {
+            guard case .added(let new)? = try monitor.receive().first?.event else {
                 Issue.record("no word of the new one")
                 return
             }
@@ -126,7 +126,7 @@ private func policy(_ from: String, _ to: String, _ direction: SecurityPolicy.Di
                 key: [0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xAA, 0xBB, 0xCC, 0xDD, 0xEE, 0xFF],
                 authentication: [0x00, 0x11]))
             try shell("ip xfrm state flush")
-            #expect(try monitor.receive().contains(.flushed))
+            #expect(try monitor.receive().map(\.event).contains(.flushed))
         }
     }
 
@@ -147,7 +147,7 @@ private func policy(_ from: String, _ to: String, _ direction: SecurityPolicy.Di
                 SecurityPolicy(selector, .out, priority: 1, requestID: 5300).add())
             let monitor = try SecurityMonitor()
             try shell("ping -c 6 -i 0.02 -W 0.1 -s 64 192.0.2.2 >/dev/null; true")
-            let events = try monitor.receive()
+            let events = try monitor.receive().map(\.event)
             let limits = events.compactMap {
                 if case .expired(let state, let isHard) = $0 { (state.id, isHard) } else { nil }
             }

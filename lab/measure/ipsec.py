@@ -1,4 +1,4 @@
-"""IPsec as the kernel has it, by `ip xfrm`: states to delete, to put back, to count."""
+"""IPsec as the kernel has it, by `ip xfrm`: states to delete and to count."""
 
 import dataclasses
 import re
@@ -31,21 +31,6 @@ def states(host: str) -> list[State]:
 
 def delete(host: str, state: State) -> None:
     run(host, "ip", "xfrm", "state", "delete", *state.name)
-
-
-def put_back(host: str, state: State) -> None:
-    """Adds a state as it was, its numbers included."""
-    words = ["ip", "xfrm", "state", "add", *state.name]
-    (request,) = re.findall(r"reqid (\d+)", state.text)
-    words += ["reqid", request, "mode", "transport"]
-    for kind, name, key, bits in re.findall(r"^\t(aead|auth-trunc|enc) (\S+) (\S+)(?: (\d+))?$", state.text, re.M):
-        words += [kind, name, key, *([bits] if bits else [])]
-    numbers = dict(re.findall(r"((?:o?seq)(?:-hi)?) (0x[0-9a-f]+)", state.text))
-    (window,) = re.findall(r"replay_window (\d+)", state.text)
-    words += ["replay-window", window, "flag", "esn"]
-    for name, number in numbers.items():
-        words += [f"replay-{name}", number]
-    run(host, *words)
 
 
 def sent(state: State) -> int:

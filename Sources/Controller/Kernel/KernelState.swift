@@ -73,7 +73,7 @@ final class KernelState {
     func objects(of owner: Owner) -> [KernelObject] { applied[owner] ?? [] }
 
     /// Requests to the kernel that were to change something.
-    var changes: UInt64 { route.changes &+ tables.changes }
+    var changes: UInt64 { route.changes &+ tables.changes &+ security.changes }
 
     /// Whether all of it succeeded. What failed is left out of what is held to be there, so that the next call with
     /// the same objects tries it again.

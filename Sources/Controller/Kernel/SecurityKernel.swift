@@ -3,29 +3,77 @@ import NetlinkKit
 /// The kernel's IPsec states and policies, as far as they are ours. A state that is made anew goes on with the numbers
 /// of the one before: a number that is used twice would betray a key or be refused by the other end (RFC 4303 §3.3.3).
 final class SecurityKernel {
+    /// What a state may have sent since its numbers were read last, ten seconds ago: full packets at 10 Gbit/s.
+    static let margin: UInt64 = 1 << 24
+
     private var opened: Exchange?
+    /// The number of its socket; nil: none was needed so far.
+    private(set) var port: UInt32?
     /// By SPI, which keys and SPI are derived with: numbers of states that are not there now.
     private var carried: [UInt32: ReplayState] = [:]
+    /// The numbers of those that are there, as they were read last.
+    private var seen: [UInt32: ReplayState] = [:]
+    /// The last numbers of those that a stranger took away, as the kernel told them.
+    private var told: [UInt32: ReplayState] = [:]
+    /// What has carried as much as it may: nobody took it away.
+    private var ended: Set<SecurityStateID> = []
 
     private func exchange() throws(KernelError) -> Exchange {
         if let opened { return opened }
-        let new = Exchange(try NetlinkSocket(.xfrm))
+        let socket = try NetlinkSocket(.xfrm)
+        port = socket.port
+        let new = Exchange(socket)
         opened = new
         return new
     }
 
+    /// Requests that were to change something.
+    private(set) var changes: UInt64 = 0
+
+    private func change(_ request: NetlinkKit.Request) throws(KernelError) {
+        changes &+= 1
+        let exchange = try exchange()
+        var request = request
+        request.port = port ?? 0
+        try exchange.perform(request)
+    }
+
+    // MARK: Numbers
+
     /// Where a state goes on when it is made; what is known already and is further on stays.
     func carry(_ spi: UInt32, _ replay: ReplayState) {
-        guard let known = carried[spi] else {
-            carried[spi] = replay
-            return
-        }
-        carried[spi]?.sent = max(known.sent, replay.sent)
-        if replay.received > known.received {
-            carried[spi]?.received = replay.received
-            carried[spi]?.bitmap = replay.bitmap
-        }
+        carried[spi] = carried[spi].map { $0.furthest(replay) } ?? replay
     }
+
+    /// The numbers of a state of ours that is there.
+    func saw(_ spi: UInt32, _ replay: ReplayState) { seen[spi] = seen[spi].map { $0.furthest(replay) } ?? replay }
+
+    /// The last numbers of a state of ours that a stranger took away.
+    func lost(_ spi: UInt32, _ replay: ReplayState) {
+        // This may be heard when it has been put back, beyond all these.
+        guard replay.sent >= seen[spi]?.sent ?? 0 else { return }
+        told[spi] = told[spi].map { $0.furthest(replay) } ?? replay
+    }
+
+    /// Numbers that a state of ours has passed for certain.
+    func passed(_ spi: UInt32) -> ReplayState? {
+        guard let first = seen[spi] ?? told[spi] else { return nil }
+        return told[spi].map(first.furthest) ?? first
+    }
+
+    /// Where a state goes on that is gone. Where the kernel did not tell its last numbers: beyond all that it can have
+    /// sent.
+    private func beyond(_ spi: UInt32) -> ReplayState? {
+        guard var replay = passed(spi) else { return nil }
+        if told[spi] == nil { replay.sent &+= Self.margin }
+        return replay
+    }
+
+    func end(_ id: SecurityStateID) { ended.insert(id) }
+
+    func hasEnded(_ id: SecurityStateID) -> Bool { ended.contains(id) }
+
+    // MARK: Objects
 
     func add(_ state: SecurityState) throws(KernelError) {
         var state = state
@@ -34,21 +82,39 @@ final class SecurityKernel {
             state.replay.received = replay.received
             if replay.window == state.replay.window { state.replay.bitmap = replay.bitmap }
         }
-        try exchange().perform(state.add())
+        try change(state.add())
         carried[state.spi] = nil
+        told[state.spi] = nil
+        seen[state.spi] = state.replay
+        ended.remove(state.id)
     }
 
-    func add(_ policy: SecurityPolicy) throws(KernelError) { try exchange().perform(policy.add()) }
+    /// Makes a state that a stranger took away or changed.
+    func putBack(_ state: SecurityState) throws(KernelError) {
+        let next = beyond(state.spi)
+        try remove(state.id)
+        if let next { carry(state.spi, next) }
+        try add(state)
+    }
+
+    func add(_ policy: SecurityPolicy) throws(KernelError) { try change(policy.add()) }
+
+    func replace(_ policy: SecurityPolicy) throws(KernelError) { try change(policy.replace()) }
 
     /// Keeps its numbers.
     func remove(_ id: SecurityStateID) throws(KernelError) {
         let exchange = try exchange()
-        guard let present = try exchange.securityState(id) else { return }
-        try exchange.perform(id.delete())
+        ended.remove(id)
+        defer { (seen[id.spi], told[id.spi]) = (nil, nil) }
+        guard let present = try exchange.securityState(id) else {
+            if let next = beyond(id.spi) { carry(id.spi, next) }
+            return
+        }
+        try change(id.delete())
         if let replay = present.replay { carry(id.spi, replay) }
     }
 
-    func remove(_ policy: SecurityPolicy) throws(KernelError) { try exchange().perform(policy.delete()) }
+    func remove(_ policy: SecurityPolicy) throws(KernelError) { try change(policy.delete()) }
 
     func has(_ id: SecurityStateID) -> Bool { ((try? exchange().securityState(id)) ?? nil) != nil }
 
@@ -58,11 +124,33 @@ final class SecurityKernel {
         try exchange().securityStates().filter { requestIDs.contains($0.requestID) && $0.id.spi != 0 }
     }
 
-    /// Removes what a run before has left: our policies, and states where they are ours and not an IKE daemon's.
-    func sweep(_ requestIDs: ClosedRange<UInt32>, ownsStates: Bool) {
+    /// All, by what the kernel finds them by where packets are not marked.
+    func allStates() throws(KernelError) -> [SecurityStateID: ObservedSecurityState] {
+        let found = try exchange().securityStates().filter { $0.mark == 0 }
+        return Dictionary(found.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    func allPolicies() throws(KernelError) -> [ObservedSecurityPolicy] { try exchange().observedSecurityPolicies() }
+
+    /// Removes what a run before has left: states that have our mark, whatever the settings are now, and policies.
+    func sweep(_ requestIDs: ClosedRange<UInt32>) {
         guard let exchange = try? exchange() else { return }
-        if ownsStates { for state in (try? states(requestIDs)) ?? [] { try? remove(state.id) } }
+        for state in (try? exchange.securityStates()) ?? [] where LegKeys.made(state) { try? remove(state.id) }
         let left = ((try? exchange.securityPolicies()) ?? []).filter { LegPolicies.has($0, requestIDs) }
         _ = exchange.perform(left.map { $0.delete() })
+    }
+}
+
+extension ReplayState {
+    /// The later numbers of two, each way.
+    func furthest(_ other: ReplayState) -> ReplayState {
+        var both = self
+        both.sent = max(sent, other.sent)
+        if other.received > received {
+            both.received = other.received
+            both.bitmap = other.bitmap
+            both.window = other.window
+        }
+        return both
     }
 }

@@ -6,6 +6,7 @@ struct Drift: Hashable, Sendable {
     /// What kind of object. The raw values are the same in every version: the status and the metrics have them.
     enum Kind: String, Hashable, Sendable, CaseIterable {
         case link, sysctl, address, route, rule, table, chain, set, element, counter, qdisc, filter, action, map
+        case policy, state
     }
 
     var kind: Kind

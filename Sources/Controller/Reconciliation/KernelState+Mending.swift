@@ -19,6 +19,10 @@ extension KernelState {
         guard restUntil <= now else { return [plans, restUntil].compactMap { $0 }.min() }
         let before = drift
         var failed = Suspects()
+        if suspects.security {
+            suspects.security = false
+            failed.security = !mendSecurity()
+        }
         var time = now
         while time - now < Self.slice, let (owner, aspects) = suspects.takeOwner() {
             if !mend(owner, aspects) { failed.add(owner, aspects) }
@@ -45,7 +49,7 @@ extension KernelState {
     }
 
     /// Whether it succeeded. `failed` takes what has to be tried again.
-    private func attempt(_ body: () throws -> Void) -> Bool {
+    func attempt(_ body: () throws -> Void) -> Bool {
         do {
             try body()
             return true

@@ -118,6 +118,31 @@ extension KernelState {
         suspects.routes.formUnion(places.routes.keys)
         suspects.rules = !places.ruled.isEmpty
         suspects.tables.formUnion(places.tables.keys)
+        suspects.security = applied[.security] != nil
+    }
+
+    /// What the kernel told of IPsec, whoever takes it besides.
+    func heard(_ notices: [SecurityNotice]) {
+        guard let objects = applied[.security] else { return }
+        let own = security.port
+        for notice in notices where notice.port != own || notice.port == 0 {
+            switch notice.event {
+            case .expired(let state, isHard: true) where isOurs(state.id, objects): security.end(state.id)
+            case .deleted(let state) where isOurs(state.id, objects):
+                if let replay = state.replay { security.lost(state.id.spi, replay) }
+                suspects.security = true
+            case .added(let state) where isOurs(state.id, objects): suspects.security = true
+            case .flushed, .policiesChanged: suspects.security = true
+            case .overrun:
+                suspects.security = true
+                rereads &+= 1
+            default: break
+            }
+        }
+    }
+
+    private func isOurs(_ id: SecurityStateID, _ objects: [KernelObject]) -> Bool {
+        objects.contains { if case .state(let state) = $0 { state.id == id } else { false } }
     }
 
     private func has(_ owner: Owner, _ address: IPPrefix, on link: String) -> Bool {

@@ -17,8 +17,10 @@ struct Suspects {
     var routes: Set<KernelObject.Identity> = []
     var rules = false
     var tables: Set<TableName> = []
+    /// IPsec's states and policies.
+    var security = false
 
-    var isEmpty: Bool { owners.isEmpty && routes.isEmpty && !rules && tables.isEmpty }
+    var isEmpty: Bool { owners.isEmpty && routes.isEmpty && !rules && tables.isEmpty && !security }
 
     mutating func add(_ owner: KernelState.Owner, _ aspects: Aspects) { owners[owner, default: []].formUnion(aspects) }
 
@@ -31,6 +33,7 @@ struct Suspects {
         routes.formUnion(other.routes)
         rules = rules || other.rules
         tables.formUnion(other.tables)
+        security = security || other.security
     }
 }
 

@@ -154,11 +154,10 @@ final class Common {
         transaction.deleteIfPresent(SegmentTable.table)
         transaction.deleteIfPresent(PolicyTable.name)
         transaction.deleteIfPresent(NameRules.table)
-        try? state.tables.commit(transaction)
+        _ = try? state.tables.commit(transaction)
         defer {
             // Last: what is left of a bond must not send in the clear.
-            let settings = ipsec ?? IPsecConfiguration(keys: .configured)
-            state.security.sweep(settings.requestIDs, ownsStates: settings.keys == .configured)
+            state.security.sweep((ipsec ?? IPsecConfiguration(keys: .configured)).requestIDs)
         }
         guard let links = try? state.route.links() else { return }
         for link in links where link.alias?.hasPrefix("spillway ") == true {

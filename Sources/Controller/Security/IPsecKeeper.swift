@@ -29,7 +29,7 @@ final class IPsecKeeper {
 
     private static let interval = Duration.seconds(10)
     /// What a state may have sent since its numbers were written down last.
-    private static let margin: UInt64 = 1 << 20
+    private static let margin = SecurityKernel.margin
     private static let usedKeysLimit = 64
 
     /// - Throws: when keys that must be new are not
@@ -108,11 +108,12 @@ final class IPsecKeeper {
     }
 
     private func receive() {
-        let events = (try? monitor.receive()) ?? [.overrun]
-        guard !events.isEmpty else { return }
+        let notices = (try? monitor.receive()) ?? [SecurityNotice(.overrun, port: 0)]
+        guard !notices.isEmpty else { return }
         let wanted = wanted
-        for event in events {
-            switch event {
+        common.state.heard(notices)
+        for notice in notices {
+            switch notice.event {
             case .expired(let state, let isHard) where settings.requestIDs.contains(state.requestID):
                 publish(isHard ? .ipsecExpired : .ipsecExpiring, state)
                 if isHard { lost(state, wanted) }
@@ -129,7 +130,6 @@ final class IPsecKeeper {
         // One that moved with its leg was made anew by the time this is heard.
         guard wanted.contains(state.id), !common.state.security.has(state.id), missing.insert(state.id).inserted
         else { return }
-        if let replay = state.replay { common.state.security.carry(state.id.spi, replay) }
         publish(.ipsecLost, state)
     }
 
@@ -158,6 +158,7 @@ final class IPsecKeeper {
             let old = present[state.id]
             facts.replayed &+= UInt64(state.replayed &- min(state.replayed, old?.replayed ?? 0))
             facts.forged &+= UInt64(state.forged &- min(state.forged, old?.forged ?? 0))
+            if wanted.contains(state.id), let replay = state.replay { common.state.security.saw(state.id.spi, replay) }
         }
         let old = present
         present = Dictionary(states.map { ($0.id, $0) }, uniquingKeysWith: { _, new in new })

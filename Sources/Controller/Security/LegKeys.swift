@@ -43,9 +43,17 @@ struct LegKeys {
         if let volume = settings.volume {
             state.lifetime = .init(softBytes: volume.bytes / 5 * 4, hardBytes: volume.bytes)
         }
+        state.lifetime.softPackets = Self.ours
         // The kernel finds the device by the route.
         if settings.offload { state.offload = .init(link: 0, isInbound: !isSent) }
         return state
+    }
+
+    /// A limit that no state reaches: what has it was made here, and not by an IKE daemon or by hand.
+    static let ours = UInt64.max - 5300
+
+    static func made(_ state: ObservedSecurityState) -> Bool {
+        state.isTransport && state.lifetime.softPackets == ours
     }
 
     /// Tells one set of keys from another and nothing about them.

@@ -80,6 +80,12 @@ public struct Request: Hashable, Sendable {
         set { bytes.store(newValue.rawValue, at: 6) }
     }
 
+    /// Who asks. The kernel goes by the socket, but for IPsec it repeats this number in what it announces.
+    public var port: UInt32 {
+        get { bytes.span.bytes.load(UInt32.self, at: 12) ?? 0 }
+        set { bytes.store(newValue, at: 12) }
+    }
+
     var sequence: UInt32 {
         get { bytes.span.bytes.load(UInt32.self, at: 8) ?? 0 }
         set { bytes.store(newValue, at: 8) }

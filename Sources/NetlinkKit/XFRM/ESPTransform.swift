@@ -116,7 +116,32 @@ enum StateSpace {
     static let replay = Attribute<StateSpace, ReplayState>(XFRMA_REPLAY_ESN_VAL, "XFRMA_REPLAY_ESN_VAL")
     static let interfaceID = Attribute<StateSpace, UInt32>(XFRMA_IF_ID, "XFRMA_IF_ID")
     static let offload = Attribute<StateSpace, Structure<xfrm_user_offload>>(XFRMA_OFFLOAD_DEV, "XFRMA_OFFLOAD_DEV")
+    static let mark = Attribute<StateSpace, SecurityMark>(XFRMA_MARK, "XFRMA_MARK")
+    /// What no state has that ``SecurityState`` describes.
+    static let foreign = Set(
+        [
+            XFRMA_ALG_COMP, XFRMA_ENCAP, XFRMA_SEC_CTX, XFRMA_COADDR, XFRMA_TFCPAD, XFRMA_SA_EXTRA_FLAGS,
+            XFRMA_SET_MARK, XFRMA_SET_MARK_MASK, XFRMA_MTIMER_THRESH,
+        ].map { UInt16($0.rawValue) })
     static let source = Attribute<StateSpace, PlainStructure<xfrm_address_t>>(XFRMA_SRCADDR, "XFRMA_SRCADDR")
     static let state = Nest<StateSpace, StateSpace>(XFRMA_SA, "XFRMA_SA")
     static let stateBytes = Attribute<StateSpace, PlainStructure<xfrm_usersa_info>>(XFRMA_SA, "XFRMA_SA")
+}
+
+/// `xfrm_mark`
+struct SecurityMark: AttributeValue {
+    var value: UInt32
+    var mask: UInt32
+
+    func append(to bytes: inout [UInt8]) {
+        bytes.appendBytes(of: value)
+        bytes.appendBytes(of: mask)
+    }
+
+    init?(payload: RawSpan) {
+        guard let value = payload.load(UInt32.self, at: 0), let mask = payload.load(UInt32.self, at: 4)
+        else { return nil }
+        self.value = value
+        self.mask = mask
+    }
 }

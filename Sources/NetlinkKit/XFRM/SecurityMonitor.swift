@@ -1,7 +1,7 @@
 import Addresses
 import CLinux
 
-/// A change of IPsec's states that nobody on this socket asked for.
+/// A change of IPsec's states and policies that nobody on this socket asked for.
 public enum SecurityEvent: Hashable, Sendable {
     /// A state has reached its limit; `isHard`: it is gone.
     case expired(ObservedSecurityState, isHard: Bool)
@@ -12,11 +12,25 @@ public enum SecurityEvent: Hashable, Sendable {
     case flushed
     /// How far a state's sequence has come, from time to time.
     case sequence(SecurityStateID, ReplayState)
+    /// Policies came, went or became others.
+    case policiesChanged
     /// Events were lost.
     case overrun
 }
 
-/// Watches IPsec's states. For an event loop: wait until ``descriptor`` is readable, then ``receive()``.
+/// What happened, and to whose request.
+public struct SecurityNotice: Hashable, Sendable {
+    public var event: SecurityEvent
+    /// The number of the socket that asked for it, see ``NetlinkSocket/port``; 0: the kernel by itself.
+    public var port: UInt32
+
+    public init(_ event: SecurityEvent, port: UInt32) {
+        self.event = event
+        self.port = port
+    }
+}
+
+/// Watches IPsec's states and policies. For an event loop: wait until ``descriptor`` is readable, then ``receive()``.
 public final class SecurityMonitor {
     private let socket: any NetlinkTransport
     /// For epoll.
@@ -25,7 +39,7 @@ public final class SecurityMonitor {
 
     public convenience init() throws(KernelError) {
         let socket = try NetlinkSocket(.xfrm)
-        for group in [XFRMNLGRP_EXPIRE, XFRMNLGRP_SA, XFRMNLGRP_AEVENTS] { try socket.join(group.rawValue) }
+        for group in [XFRMNLGRP_EXPIRE, XFRMNLGRP_SA, XFRMNLGRP_POLICY, XFRMNLGRP_AEVENTS] { try socket.join(group.rawValue) }
         self.init(socket, descriptor: socket.descriptor)
     }
 
@@ -37,8 +51,8 @@ public final class SecurityMonitor {
     deinit { buffer.deallocate() }
 
     /// The events that have arrived, in order, without waiting; at most about `limit`.
-    public func receive(limit: Int = 4096) throws(KernelError) -> [SecurityEvent] {
-        var events: [SecurityEvent] = []
+    public func receive(limit: Int = 4096) throws(KernelError) -> [SecurityNotice] {
+        var events: [SecurityNotice] = []
         while events.count < limit {
             let datagram: Datagram
             do throws(Errno) {
@@ -46,18 +60,18 @@ public final class SecurityMonitor {
             } catch where error == .wouldBlock {
                 return events
             } catch where error == .noBuffers {
-                events.append(.overrun)
+                events.append(SecurityNotice(.overrun, port: 0))
                 continue
             } catch {
                 throw .socket(Operation("watch", "IPsec states"), error)
             }
             if datagram.sender != 0 { continue }
-            if datagram.truncated { events.append(.overrun) }
+            if datagram.truncated { events.append(SecurityNotice(.overrun, port: 0)) }
             let span = UnsafeRawBufferPointer(rebasing: buffer.prefix(datagram.count)).bytes
             var offset = 0
             while let message = Message(span, at: offset) {
                 offset += (message.bytes.byteCount + 3) & ~3
-                if let event = SecurityEvent(message) { events.append(event) }
+                if let event = SecurityEvent(message) { events.append(SecurityNotice(event, port: message.portID)) }
             }
         }
         return events
@@ -93,6 +107,9 @@ extension SecurityEvent {
             self = .sequence(
                 SecurityStateID(
                     destination: header.sa_id.daddr.address(family), spi: UInt32(bigEndian: header.sa_id.spi)), replay)
+        case Int32(XFRM_MSG_NEWPOLICY), Int32(XFRM_MSG_UPDPOLICY), Int32(XFRM_MSG_DELPOLICY),
+            Int32(XFRM_MSG_FLUSHPOLICY), Int32(XFRM_MSG_POLEXPIRE):
+            self = .policiesChanged
         default: return nil
         }
     }

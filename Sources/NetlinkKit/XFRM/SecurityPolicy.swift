@@ -33,11 +33,18 @@ extension SecurityPolicy: CustomStringConvertible {
 /// `XFRMA_*` of a policy.
 private enum PolicySpace {
     static let templates = Attribute<PolicySpace, PlainStructure<xfrm_user_tmpl>>(XFRMA_TMPL, "XFRMA_TMPL")
+    static let mark = Attribute<PolicySpace, SecurityMark>(XFRMA_MARK, "XFRMA_MARK")
+    static let interfaceID = Attribute<PolicySpace, UInt32>(XFRMA_IF_ID, "XFRMA_IF_ID")
 }
 
 extension SecurityPolicy {
     /// A policy with the same selector and direction is an error (`EEXIST`), whatever its priority.
-    public func add() -> Request {
+    public func add() -> Request { write("add", XFRM_MSG_NEWPOLICY, [.create, .exclusive]) }
+
+    /// Takes the place of a policy with the same selector and direction, whatever else that has.
+    public func replace() -> Request { write("replace", XFRM_MSG_UPDPOLICY, []) }
+
+    private func write<Number: BinaryInteger>(_ verb: String, _ type: Number, _ flags: MessageFlags) -> Request {
         var header = xfrm_userpolicy_info()
         header.sel = xfrm_selector(selector)
         header.lft.soft_byte_limit = .max
@@ -47,16 +54,20 @@ extension SecurityPolicy {
         header.priority = priority
         header.dir = direction.rawValue
         header.action = UInt8(XFRM_POLICY_ALLOW)
+        return Request(
+            Operation(verb, "IPsec policy \(self)"), type: UInt16(type), flags: flags,
+            fixed: PlainStructure(header).bytes, PolicySpace.self
+        ) { $0.put(PolicySpace.templates, PlainStructure(template)) }
+    }
+
+    fileprivate var template: xfrm_user_tmpl {
         var template = xfrm_user_tmpl()
         template.id.proto = UInt8(IPPROTO_ESP)
         template.family = UInt16(selector.source.address.family.number)
         template.reqid = requestID
         template.mode = UInt8(XFRM_MODE_TRANSPORT)
         (template.aalgos, template.ealgos, template.calgos) = (.max, .max, .max)
-        return Request(
-            Operation("add", "IPsec policy \(self)"), type: UInt16(XFRM_MSG_NEWPOLICY), flags: [.create, .exclusive],
-            fixed: PlainStructure(header).bytes, PolicySpace.self
-        ) { $0.put(PolicySpace.templates, PlainStructure(template)) }
+        return template
     }
 
     public func delete() -> Request {
@@ -94,7 +105,47 @@ extension SecurityPolicy {
     }
 }
 
+/// Whatever policy the kernel has for a selector and a direction.
+public struct ObservedSecurityPolicy: Hashable, Sendable {
+    public var selector: TrafficSelector
+    public var direction: SecurityPolicy.Direction
+    /// nil: it does or has something that ``SecurityPolicy`` does not.
+    public var policy: SecurityPolicy?
+
+    /// Reads an `XFRM_MSG_NEWPOLICY` message; nil for what can stand beside any ``SecurityPolicy``: one for ports, for
+    /// a device, for marked packets.
+    public init?(_ message: borrowing Message) {
+        guard Int32(message.type) == Int32(XFRM_MSG_NEWPOLICY),
+            let header = message.plainHeader(xfrm_userpolicy_info.self),
+            let direction = SecurityPolicy.Direction(rawValue: header.dir), let selector = header.sel.selector,
+            header.sel.sport_mask == 0, header.sel.dport_mask == 0, header.sel.ifindex == 0
+        else { return nil }
+        let attributes = message.attributes(after: MemoryLayout<xfrm_userpolicy_info>.size, of: PolicySpace.self)
+        guard attributes.get(PolicySpace.mark) == nil, attributes.get(PolicySpace.interfaceID) == nil
+        else { return nil }
+        self.selector = selector
+        self.direction = direction
+        let limits = header.lft
+        let isPlain = header.flags == 0 && !limits.hasTimes
+            && [limits.soft_byte_limit, limits.hard_byte_limit, limits.soft_packet_limit, limits.hard_packet_limit]
+                .allSatisfy { $0 == .max }
+        policy = isPlain ? SecurityPolicy(message) : nil
+        if let policy, attributes.get(PolicySpace.templates)?.bytes != PlainStructure(policy.template).bytes {
+            self.policy = nil
+        }
+    }
+}
+
 extension Exchange {
+    /// The policies of this network namespace that stand where a ``SecurityPolicy`` might, whatever they do.
+    public func observedSecurityPolicies() throws(KernelError) -> [ObservedSecurityPolicy] {
+        let request = Request(
+            Operation("list", "IPsec policies"), type: UInt16(XFRM_MSG_GETPOLICY), flags: .dump, fixed: [],
+            PolicySpace.self
+        ) { _ in }
+        return try dump(request) { ObservedSecurityPolicy($0) }
+    }
+
     /// The policies of this network namespace that are like ``SecurityPolicy``, those of others among them.
     public func securityPolicies() throws(KernelError) -> [SecurityPolicy] {
         let request = Request(

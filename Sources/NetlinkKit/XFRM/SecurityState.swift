@@ -30,12 +30,14 @@ public struct SecurityState: Hashable, Sendable {
         }
     }
 
-    /// Bytes of packets; ``unlimited`` never comes. The kernel says when the first is reached, and ends the state at
-    /// the second.
+    /// Bytes and numbers of packets; ``unlimited`` never comes. The kernel says when a soft one is reached, and ends the
+    /// state at a hard one.
     public struct Lifetime: Hashable, Sendable {
         public static let unlimited = UInt64.max
         public var softBytes = Self.unlimited
         public var hardBytes = Self.unlimited
+        public var softPackets = Self.unlimited
+        public var hardPackets = Self.unlimited
 
         public init(softBytes: UInt64 = Self.unlimited, hardBytes: UInt64 = Self.unlimited) {
             self.softBytes = softBytes
@@ -88,6 +90,10 @@ public struct ObservedSecurityState: Hashable, Sendable {
     public var lifetime: SecurityState.Lifetime
     public var selector: TrafficSelector?
     public var offload: SecurityState.Offload?
+    /// Whether it has something that ``SecurityState`` does not: flags, seconds it may live, UDP around it, marks.
+    public var hasMore: Bool
+    /// What packets have to be marked with to find it, as far as the mask lets them; 0: nothing.
+    public var mark: UInt32
     /// So far.
     public var packets: UInt64
     public var bytes: UInt64
@@ -105,8 +111,8 @@ extension xfrm_usersa_info {
         saddr = xfrm_address_t(state.source)
         lft.soft_byte_limit = state.lifetime.softBytes
         lft.hard_byte_limit = state.lifetime.hardBytes
-        lft.soft_packet_limit = .max
-        lft.hard_packet_limit = .max
+        lft.soft_packet_limit = state.lifetime.softPackets
+        lft.hard_packet_limit = state.lifetime.hardPackets
         reqid = state.requestID
         family = UInt16(state.destination.family.number)
         mode = UInt8(XFRM_MODE_TRANSPORT)
@@ -176,6 +182,13 @@ extension ObservedSecurityState {
         transform = ESPTransform.read(attributes)
         replay = attributes.get(StateSpace.replay)
         lifetime = SecurityState.Lifetime(softBytes: info.lft.soft_byte_limit, hardBytes: info.lft.hard_byte_limit)
+        lifetime.softPackets = info.lft.soft_packet_limit
+        lifetime.hardPackets = info.lft.hard_packet_limit
+        mark = attributes.get(StateSpace.mark)?.value ?? 0
+        var hasMore = info.flags != UInt8(XFRM_STATE_ESN) || info.lft.hasTimes
+            || attributes.get(StateSpace.mark) != nil
+        attributes.forEach { type, _ in if StateSpace.foreign.contains(type) { hasMore = true } }
+        self.hasMore = hasMore
         selector = info.sel.selector
         if let selector, selector.source.length == 0, selector.destination.length == 0 { self.selector = nil }
         offload = attributes.get(StateSpace.offload).map {
@@ -186,6 +199,13 @@ extension ObservedSecurityState {
         bytes = info.curlft.bytes
         replayed = info.stats.replay
         forged = info.stats.integrity_failed
+    }
+}
+
+extension xfrm_lifetime_cfg {
+    /// Whether something ends after a number of seconds.
+    var hasTimes: Bool {
+        soft_add_expires_seconds | hard_add_expires_seconds | soft_use_expires_seconds | hard_use_expires_seconds != 0
     }
 }
 

@@ -40,3 +40,14 @@ func shell(_ command: String, sourceLocation: SourceLocation = #_sourceLocation)
     try #require(status == 0, "\(command): \(text)", sourceLocation: sourceLocation)
     return text
 }
+
+/// Lines that went (with `-`) and that came (with `+`).
+func difference(_ before: String, _ after: String) -> String {
+    let changes = after.split(separator: "\n").difference(from: before.split(separator: "\n"))
+    return changes.map { change in
+        switch change {
+        case .remove(_, let line, _): "- \(line)"
+        case .insert(_, let line, _): "+ \(line)"
+        }
+    }.joined(separator: "\n")
+}
