@@ -55,7 +55,7 @@ extension KernelState {
         return all + (numbers.isEmpty ? [] : pins(index, colouring, lists))
     }
 
-    private static func priorities(_ colouring: Colouring) -> [UInt16] {
+    static func priorities(_ colouring: Colouring) -> [UInt16] {
         colouring.actions.indices.map { UInt16(colouring.pins ? 2 * $0 + 2 : $0 + 1) }
     }
 
@@ -93,10 +93,13 @@ extension KernelState {
     /// Changes what an owner's device is told about its legs, at once and without looking at anything else.
     func adjust(_ owner: Owner, _ change: (inout Colouring) -> Void) {
         for (at, object) in (applied[owner] ?? []).enumerated() {
-            guard case .colouring(let link, var colouring) = object else { continue }
+            guard case .colouring(let link, let before) = object else { continue }
+            var colouring = before
             change(&colouring)
-            guard .colouring(link: link, colouring) != object else { return }
+            guard colouring != before else { return }
             do throws(KernelError) {
+                // What somebody else wrote there would go unnoticed.
+                if scheduled.contains(link) { try mendPlan(link, index(of: link), before) }
                 try recolour(link, colouring)
                 applied[owner]?[at] = .colouring(link: link, colouring)
             } catch {

@@ -61,7 +61,7 @@ extension KernelState {
         try route.perform(programFilter(index).replace())
     }
 
-    private func mendPlan(_ link: String, _ index: UInt32, _ colouring: Colouring) throws(KernelError) {
+    func mendPlan(_ link: String, _ index: UInt32, _ colouring: Colouring) throws(KernelError) {
         guard let scheduler else { return }
         let wanted = colouring.plan
         let found = scheduler.plan(link: index)
