@@ -10,9 +10,9 @@ import Testing
 
 /// Objects of ours in a real kernel, and strangers with `ip`, `tc` and `nft`: SPILLWAY_KERNEL_TESTS=1.
 @Suite(.serialized, .kernel) struct ReconciliationKernelTests {
-    private static let number = RouteProtocol(rawValue: 157)
-    private static let h = IPAddress.v4(IPv4Address(10, 9, 0, 1))
-    private static let outer = OuterTable(
+    static let number = RouteProtocol(rawValue: 157)
+    static let h = IPAddress.v4(IPv4Address(10, 9, 0, 1))
+    static let outer = OuterTable(
         family: .v4, canonical: .v4(IPv4Address(192, 0, 0, 8)),
         legs: [
             .init(id: .primary, label: "dsl", interface: "dsl"), .init(id: .secondary, label: "lte", interface: "lte"),
@@ -23,7 +23,7 @@ import Testing
         case police, pins, limits, oneLeg, queue
     }
 
-    private static func colouring(_ variant: Variant) -> Colouring {
+    static func colouring(_ variant: Variant) -> Colouring {
         let distribution: Bond.Distribution = variant == .oneLeg ? .only(.secondary) : .overflow(.primary, .secondary)
         let limits: [LegID: BitRate] = variant == .limits ? [.secondary: BitRate(kilobitsPerSecond: 9000)] : [:]
         return Colouring(
@@ -32,7 +32,7 @@ import Testing
             pins: variant == .pins)
     }
 
-    private static func objects(_ variant: Variant) -> [KernelObject] {
+    static func objects(_ variant: Variant) -> [KernelObject] {
         let own = IPv4Address(10, 1, 0, 2), other = IPv4Address(10, 2, 0, 2)
         let legs: [LegID: IPAddress] = [.primary: .v4(own), .secondary: .v4(other)]
         let bond = Bond(
