@@ -3,18 +3,22 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/bpf.h>
 #include <linux/capability.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_queue.h>
 
 #include "CLinux.h"
 
@@ -158,6 +162,62 @@ uint32_t clinux_bpf_program_id(int program) {
     attributes.info.info_len = sizeof info;
     attributes.info.info = (uintptr_t)&info;
     return bpf(BPF_OBJ_GET_INFO_BY_FD, &attributes) == 0 ? info.id : 0;
+}
+
+struct verdict {
+    struct nlmsghdr header;
+    struct nfgenmsg family;
+    struct nlattr attribute;
+    struct nfqnl_msg_verdict_hdr verdict;
+};
+
+// Accepts what waits in a queue up to a packet's number, half of all numbers back.
+static void accept_up_to(int queue, uint16_t number, uint32_t last) {
+    // NF_ACCEPT, whose header does not go together with the GNU library's.
+    const uint32_t accept = 1;
+    struct verdict message = {
+        .header = {
+            .nlmsg_len = sizeof message,
+            .nlmsg_type = NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_VERDICT_BATCH,
+            .nlmsg_flags = NLM_F_REQUEST,
+        },
+        .family = {.version = NFNETLINK_V0, .res_id = htobe16(number)},
+        .attribute = {.nla_len = sizeof message.attribute + sizeof message.verdict, .nla_type = NFQA_VERDICT_HDR},
+        .verdict = {.verdict = htobe32(accept), .id = htobe32(last)},
+    };
+    while (send(queue, &message, sizeof message, 0) < 0 && errno == EINTR) {}
+}
+
+static void guard(int queue, uint16_t number, int end) {
+    // Nothing but its parent's end ends it: what is sent to both must not end it first.
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    prctl(PR_SET_NAME, "spillway-queue");
+    clinux_keep_capabilities(1 << CAP_NET_ADMIN);
+    dup2(queue, 0);
+    dup2(end, 1);
+    close_range(3, ~0U, 0);
+    char byte;
+    while (read(1, &byte, 1) < 0 && errno == EINTR) {}
+    accept_up_to(0, number, 0x7FFFFFFF);
+    accept_up_to(0, number, 0xFFFFFFFF);
+    _exit(0);
+}
+
+int clinux_guard_queue(int queue, uint16_t number, pid_t *process) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) return -1;
+    *process = fork();
+    if (*process == 0) {
+        close(ends[1]);
+        // Away from the two places that they are put at.
+        guard(fcntl(queue, F_DUPFD, 3), number, fcntl(ends[0], F_DUPFD, 3));
+    }
+    close(ends[0]);
+    if (*process > 0) return ends[1];
+    close(ends[1]);
+    return -1;
 }
 
 int clinux_keep_capabilities(uint64_t mask) {

@@ -48,6 +48,11 @@ int clinux_spawn(const char *path, char *const environment[], pid_t *process);
 // was longer than its slot or did not come from the kernel. Returns how many came, or -1 (errno).
 int clinux_receive_many(int descriptor, void *buffer, size_t slot, unsigned int count, int *lengths);
 
+// Starts a process that does nothing until this one ends, however it ends, and then lets all packets go that wait in the
+// queue `number` of the netlink socket `queue`: the kernel would drop them with the socket. Returns a descriptor whose
+// closing ends it, too, and sets `process`; or -1 (errno).
+int clinux_guard_queue(int queue, uint16_t number, pid_t *process);
+
 // bpf(2). Each returns a descriptor or 0, or -1 (errno).
 // A table from 32-bit keys to values of `value` bytes, for up to `count` keys, each allocated when it is put in.
 int clinux_bpf_hash(const char *name, uint32_t value, uint32_t count);

@@ -35,6 +35,7 @@ final class RecombinationQueue {
 
     init(number: UInt16, markMask: UInt32) throws(KernelError) {
         queue = try PacketQueue(number, copyRange: Self.copyRange, maximumLength: 65_536, flags: .failOpen)
+        try queue.outlive()
         writer = VerdictWriter(queue)
         self.markMask = markMask
     }

@@ -63,7 +63,24 @@ public final class PacketQueue {
         if let failure { throw .socket(start.operation, failure) }
     }
 
-    deinit { buffer.deallocate() }
+    deinit {
+        buffer.deallocate()
+        guard let guardian else { return }
+        close(guardian.descriptor)
+        waitpid(guardian.process, nil, 0)
+    }
+
+    private var guardian: (descriptor: Int32, process: pid_t)?
+
+    /// Lets the packets that wait go when this process is killed; the kernel would drop them. It takes a process of its
+    /// own, which has the socket and does nothing until then.
+    public func outlive() throws(KernelError) {
+        guard guardian == nil else { return }
+        var process: pid_t = 0
+        let descriptor = clinux_guard_queue(socket.descriptor, number, &process)
+        guard descriptor >= 0 else { throw .socket(Operation("guard", "queue \(number)"), .last) }
+        guardian = (descriptor, process)
+    }
 
     /// Hands over what has arrived, in order, without waiting. Each packet must get a verdict, now or later.
     /// - Parameters:
