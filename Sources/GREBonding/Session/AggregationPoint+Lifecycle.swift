@@ -9,6 +9,7 @@ extension AggregationPoint {
         _ body: (inout AggregationSession, inout [Effect]) -> Void
     ) {
         guard var session = sessions[id] else { return }
+        unrecorded.insert(id)
         // Out of the dictionary while it is changed, so that nothing of it is copied.
         sessions[id] = nil
         body(&session, &effects)
@@ -49,6 +50,7 @@ extension AggregationPoint {
         _ session: AggregationSession, _ reason: BondDownReason, _ effects: inout [Effect]
     ) {
         let id = session.id
+        unrecorded.insert(id)
         sessions[id] = nil
         sessionOfKey[session.key] = nil
         if sessionOfClient[session.client] == id { sessionOfClient[session.client] = nil }

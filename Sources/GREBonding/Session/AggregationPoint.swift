@@ -84,6 +84,9 @@ public struct AggregationPoint: Sendable {
     var random: any RandomNumberGenerator & Sendable
     var stopped = false
     public internal(set) var isDraining = false
+    /// Sessions that may be others than was recorded of them, and what that was.
+    var unrecorded: Set<UInt32> = []
+    var recorded: [UInt32: AggregationRecord] = [:]
     var nextDrainStep: Instant?
 
     public init(settings: Settings, random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()) {

@@ -16,6 +16,9 @@ public struct RTTMonitor: Hashable, Sendable {
 
     public init() {}
 
+    /// Goes on where another one was.
+    init(primaryOnly: Bool) { self.primaryOnly = primaryOnly }
+
     /// Takes a round trip of a leg; true when ``primaryOnly`` changed.
     mutating func measured(_ sample: Duration, on leg: LegID, _ parameters: SessionParameters) -> Bool {
         guard parameters.rttDifferenceThreshold > 0, leg == .primary || leg == .secondary else { return false }

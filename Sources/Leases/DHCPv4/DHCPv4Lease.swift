@@ -46,6 +46,22 @@ public struct DHCPv4Lease: ClientLease {
         rebinding = start.adding(seconds: isOrdered ? late : UInt32(UInt64(time) * 7 / 8))
     }
 
+    init(
+        address: IPv4Address, server: IPv4Address, subnetMaskLength: UInt8, nameServers: [IPv4Address],
+        domainName: String?, interfaceMTU: UInt16?, times: (renewal: Int64, rebinding: Int64, expiry: Int64)
+    ) {
+        self.address = address
+        self.server = server
+        self.subnetMaskLength = subnetMaskLength
+        routes = []
+        self.nameServers = nameServers
+        self.domainName = domainName
+        self.interfaceMTU = interfaceMTU
+        renewal = LeaseTime(nanoseconds: times.renewal)
+        rebinding = LeaseTime(nanoseconds: times.rebinding)
+        expiry = LeaseTime(nanoseconds: times.expiry)
+    }
+
     public var remembered: RememberedLease {
         RememberedLease(resource: IPPrefix(host: .v4(address)), expiry: expiry)
     }

@@ -7,6 +7,12 @@ public struct DelegatedPrefix: Hashable, Sendable {
     public let preferredUntil: LeaseTime
     public let validUntil: LeaseTime
 
+    init(prefix: IPPrefix, preferredUntil: LeaseTime, validUntil: LeaseTime) {
+        self.prefix = prefix
+        self.preferredUntil = preferredUntil
+        self.validUntil = validUntil
+    }
+
     /// nil when the prefix or its lifetimes cannot be used: RFC 8415 §21.22.
     init?(_ option: IAPrefix, start: LeaseTime) {
         guard option.preferredLifetime <= option.validLifetime, Self.isUsable(option.prefix) else { return nil }
@@ -58,6 +64,16 @@ public struct DHCPv6Lease: ClientLease {
         let late = ia.t2 == 0 ? max(part(8), ia.t1) : ia.t2
         renewal = start.adding(seconds: ia.t1 == 0 ? min(part(5), late) : ia.t1)
         rebinding = start.adding(seconds: late)
+    }
+
+    init(
+        server: DUID, prefixes: [DelegatedPrefix], nameServers: [IPv6Address], renewal: LeaseTime, rebinding: LeaseTime
+    ) {
+        self.server = server
+        self.prefixes = prefixes
+        self.nameServers = nameServers
+        self.renewal = renewal
+        self.rebinding = rebinding
     }
 
     /// When the last prefix ends.

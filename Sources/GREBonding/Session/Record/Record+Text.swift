@@ -1,0 +1,184 @@
+import Addresses
+
+// Records as lines of text: words `name=value`. What is read may be anything; only what is written here is taken.
+
+extension GatewayRecord {
+    /// Its first line, and one for each package of the filter list.
+    public var lines: [String] {
+        let first = [
+            "bond session=\(sessionID)", "key=\(key)", "haap=\(aggregator)", "up=\(primaryUpstreamRate)",
+            "down=\(primaryDownstreamRate)", "bypass=\(upstreamBypass)", "legs=\(RecordLine.text(legs))",
+            "parameters=\(parameters.text)", "hello=\(helloState.rawValue)", "far=\(isTooFar)",
+            "left=\(leavesSecondary)", "diagnostic=\(isDiagnosing)", "delegated=\(RecordLine.text(delegatedPrefix))",
+            "host=\(RecordLine.text(hostPrefix))",
+        ].joined(separator: " ")
+        guard let list = filterList,
+            let packages = try? FilterListPackage.split(list.items, commitCount: list.commitCount)
+        else { return [first] }
+        return [first] + packages.map {
+            let message = ControlMessage(type: .notify, leg: .primary, key: 0, attributes: [.filterListPackage($0)])
+            return "filter package=\(RecordLine.hex(message.serialized(dialect: .rfc8157)))"
+        }
+    }
+
+    /// nil for anything that ``lines`` does not give.
+    public init?(lines: some Collection<Substring>) {
+        guard let first = lines.first, let line = RecordLine(first, "bond", count: 14),
+            let sessionID = line.number("session"), let key = line.number("key"), let haap = line.address("haap"),
+            let up = line.number("up"), let down = line.number("down"), let bypass = line.number("bypass"),
+            let legs = line.legs("legs"), let parameters = line.parameters("parameters"),
+            let hello = line["hello"].flatMap({ HelloState(rawValue: String($0)) }), let far = line.flag("far"),
+            let left = line.flag("left"), let diagnostic = line.flag("diagnostic"),
+            let delegated = line.prefix("delegated"), let host = line.prefix("host")
+        else { return nil }
+        var assembler = FilterListAssembler()
+        for text in lines.dropFirst() {
+            guard let line = RecordLine(text, "filter", count: 1),
+                let bytes = line["package"].flatMap(RecordLine.bytes),
+                let message = try? ControlMessage(parsing: bytes, dialect: .rfc8157), message.attributes.count == 1,
+                case .filterListPackage(let package) = message.attributes[0]
+            else { return nil }
+            switch assembler.receive(package) {
+            case .collected, .replaced: break
+            case .duplicate, .rejected: return nil
+            }
+        }
+        // One that is not whole is no list.
+        guard assembler.pendingCommitCount == nil else { return nil }
+        self.init(
+            sessionID: sessionID, key: key, aggregator: haap, primaryUpstreamRate: up, primaryDownstreamRate: down,
+            upstreamBypass: bypass, legs: legs, parameters: parameters, helloState: hello, isTooFar: far,
+            leavesSecondary: left, isDiagnosing: diagnostic, delegatedPrefix: delegated, hostPrefix: host,
+            filterList: assembler.current)
+    }
+}
+
+extension AggregationRecord {
+    /// - Parameter number: of the bond's device
+    public func line(number: UInt32) -> String {
+        [
+            "bond session=\(sessionID)", "key=\(key)", "client=\(RecordLine.hex(client.bytes))", "haap=\(local)",
+            "legs=\(RecordLine.text(legs))",
+            "heard=\(confirmed.map(\.rawValue).sorted().map(String.init).joined(separator: ","))",
+            "parameters=\(parameters.text)", "sync=\(dslSynchronizationRate)", "bypass=\(bypassRate)",
+            "primary=\(primaryOnly)", "hello=\(helloState.rawValue)", "host=\(RecordLine.text(hostPrefix))",
+            "commit=\(nextCommitCount)", "number=\(number)",
+        ].joined(separator: " ")
+    }
+
+    /// nil for anything that ``line(number:)`` does not give.
+    public static func read(_ text: Substring) -> (record: AggregationRecord, number: UInt32)? {
+        guard let line = RecordLine(text, "bond", count: 14), let sessionID = line.number("session"),
+            let key = line.number("key"),
+            let client = line["client"].flatMap(RecordLine.bytes).flatMap(ClientIdentificationName.init(bytes:)),
+            let local = line.address("haap"), let legs = line.legs("legs"), let heard = line["heard"],
+            let parameters = line.parameters("parameters"), let sync = line.number("sync"),
+            let bypass = line.number("bypass"), let primary = line.flag("primary"),
+            let hello = line["hello"].flatMap({ HelloState(rawValue: String($0)) }), let host = line.prefix("host"),
+            let commit = line.number("commit"), let number = line.number("number")
+        else { return nil }
+        let confirmed = heard.split(separator: ",").map { UInt8($0).map(LegID.init(rawValue:)) }
+        guard confirmed.allSatisfy({ $0.map { legs[$0] != nil } ?? false }) else { return nil }
+        let record = AggregationRecord(
+            sessionID: sessionID, key: key, client: client, local: local, legs: legs,
+            confirmed: Set(confirmed.compactMap { $0 }), parameters: parameters, dslSynchronizationRate: sync,
+            bypassRate: bypass, primaryOnly: primary, helloState: hello, hostPrefix: host, nextCommitCount: commit)
+        return (record, number)
+    }
+}
+
+/// The words of one line.
+private struct RecordLine {
+    private var values: [Substring: Substring] = [:]
+
+    init?(_ text: Substring, _ kind: String, count: Int) {
+        let words = text.split(separator: " ", omittingEmptySubsequences: false)
+        guard words.first == kind[...], words.count == count + 1 else { return nil }
+        for word in words.dropFirst() {
+            guard let sign = word.firstIndex(of: "="),
+                values.updateValue(word[word.index(after: sign)...], forKey: word[..<sign]) == nil
+            else { return nil }
+        }
+    }
+
+    subscript(name: String) -> Substring? { values[name[...]] }
+
+    func number(_ name: String) -> UInt32? { self[name].flatMap { UInt32($0) } }
+
+    func flag(_ name: String) -> Bool? { self[name].flatMap { Bool(String($0)) } }
+
+    func address(_ name: String) -> IPAddress? { self[name].flatMap { IPAddress(String($0)) } }
+
+    func prefix(_ name: String) -> AssignedIPv6Prefix? {
+        self[name].flatMap { IPPrefix(String($0)) }.flatMap(AssignedIPv6Prefix.init)
+    }
+
+    func legs(_ name: String) -> [LegID: IPAddress]? {
+        guard let text = self[name] else { return nil }
+        var legs: [LegID: IPAddress] = [:]
+        for word in text.split(separator: ",", omittingEmptySubsequences: false) {
+            guard let sign = word.firstIndex(of: "@"), let number = UInt8(word[..<sign]),
+                let address = IPAddress(String(word[word.index(after: sign)...])),
+                legs.updateValue(address, forKey: LegID(rawValue: number)) == nil
+            else { return nil }
+        }
+        return legs
+    }
+
+    func parameters(_ name: String) -> SessionParameters? {
+        guard let text = self[name] else { return nil }
+        let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map { UInt32($0) }
+        let values = numbers.compactMap { $0 }
+        guard values.count == 9, numbers.count == 9 else { return nil }
+        return SessionParameters(values)
+    }
+
+    static func text(_ legs: [LegID: IPAddress]) -> String {
+        legs.sorted { $0.key < $1.key }.map { "\($0.key.rawValue)@\($0.value)" }.joined(separator: ",")
+    }
+
+    static func text(_ prefix: AssignedIPv6Prefix) -> String { "\(prefix.address)/\(prefix.length)" }
+
+    static func hex(_ bytes: [UInt8]) -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
+
+    static func bytes(_ text: Substring) -> [UInt8]? {
+        let digits = text.utf8.map { digit -> UInt8? in
+            switch digit {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+            default: nil
+            }
+        }
+        guard digits.count % 2 == 0 else { return nil }
+        var bytes: [UInt8] = []
+        for at in stride(from: 0, to: digits.count, by: 2) {
+            guard let high = digits[at], let low = digits[at + 1] else { return nil }
+            bytes.append(high << 4 | low)
+        }
+        return bytes
+    }
+}
+
+extension SessionParameters {
+    fileprivate var text: String {
+        [
+            activeHelloInterval, idleHelloInterval, helloRetryTimes, rttDifferenceThreshold,
+            rttDifferenceThresholdViolation, rttDifferenceThresholdCompliance, bypassBandwidthCheckInterval,
+            idleTimeout, noTrafficMonitoredInterval,
+        ].map { String($0) }.joined(separator: ",")
+    }
+
+    /// Nine numbers in the order of ``text``, each held inside its range.
+    fileprivate init(_ values: [UInt32]) {
+        self.init()
+        take([
+            .activeHelloInterval(values[0]), .idleHelloInterval(values[1]), .helloRetryTimes(values[2]),
+            .rttDifferenceThreshold(values[3]), .rttDifferenceThresholdViolation(values[4]),
+            .rttDifferenceThresholdCompliance(values[5]), .bypassBandwidthCheckInterval(values[6]),
+            .idleTimeout(values[7]), .noTrafficMonitoredInterval(values[8]),
+        ])
+    }
+}
