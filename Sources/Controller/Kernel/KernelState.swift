@@ -27,7 +27,9 @@ final class KernelState {
     var actions: [String: [UInt32]] = [:]
     /// For connection tracking; opened when it is first needed.
     private lazy var connections = (try? NetlinkSocket(.netfilter)).map { Exchange($0) }
-    private var formerFilters: [String: ReversePathFilter] = [:]
+    var formerFilters: [String: ReversePathFilter] = [:]
+    /// Called before one of them is changed for the first time: the next run must know how it was.
+    var onFormerFilter: () -> Void = {}
     let report: (String) -> Void
     /// Requests that failed.
     private(set) var refusals: UInt64 = 0
@@ -37,6 +39,12 @@ final class KernelState {
     /// Devices with one queue for both legs. Where the kernel cannot have it, `police` stands in.
     var scheduled: Set<String> = []
     var canSchedule = true
+
+    // What a run before has left: see KernelState+Adoption.swift.
+    var isAdopting = false
+    /// What differs is no other's doing.
+    var isQuiet = false
+    var quietDrift: UInt64 = 0
 
     // What others do to objects of ours: see KernelState+Mending.swift.
     var places = ObjectIndex()
@@ -79,6 +87,11 @@ final class KernelState {
     /// the same objects tries it again.
     @discardableResult
     func apply(_ objects: [KernelObject], for owner: Owner) -> Bool {
+        if isAdopting {
+            places.replace(applied[owner] ?? [], by: objects, of: owner)
+            applied[owner] = objects.isEmpty ? nil : objects
+            return true
+        }
         let plan = Plan(from: applied[owner] ?? [], to: objects)
         guard !plan.isEmpty else { return true }
         var failed: Set<KernelObject.Identity> = []
@@ -183,6 +196,7 @@ final class KernelState {
         case .reversePathFilter(let name, let filter):
             let before = try route.link(.name(name))?.ipv4?[.reversePathFilter]
             formerFilters[name] = before.flatMap(ReversePathFilter.init)
+            onFormerFilter()
             try route.perform(Link.setReversePathFilter(.name(name), filter))
         case .address(let link, let prefix, let lease):
             try route.perform(InterfaceAddress(prefix, lease, link: index(of: link), now: Clock.now()).replace())

@@ -133,10 +133,22 @@ final class SecurityKernel {
     func allPolicies() throws(KernelError) -> [ObservedSecurityPolicy] { try exchange().observedSecurityPolicies() }
 
     /// Removes what a run before has left: states that have our mark, whatever the settings are now, and policies.
-    func sweep(_ requestIDs: ClosedRange<UInt32>) {
+    /// - Parameter wanted: what is to stay
+    func sweep(_ requestIDs: ClosedRange<UInt32>, keeping wanted: [KernelObject] = []) {
         guard let exchange = try? exchange() else { return }
-        for state in (try? exchange.securityStates()) ?? [] where LegKeys.made(state) { try? remove(state.id) }
-        let left = ((try? exchange.securityPolicies()) ?? []).filter { LegPolicies.has($0, requestIDs) }
+        var kept: Set<SecurityStateID> = [], policies: Set<SecurityPolicy> = []
+        for object in wanted {
+            switch object {
+            case .state(let state): kept.insert(state.id)
+            case .policy(let policy): policies.insert(policy)
+            default: break
+            }
+        }
+        for state in (try? exchange.securityStates()) ?? [] where LegKeys.made(state) && !kept.contains(state.id) {
+            try? remove(state.id)
+        }
+        let left = ((try? exchange.securityPolicies()) ?? [])
+            .filter { LegPolicies.has($0, requestIDs) && !policies.contains($0) }
         _ = exchange.perform(left.map { $0.delete() })
     }
 }

@@ -70,8 +70,22 @@ final class GatewayLeases {
         guard link != 0, self.link == 0 else { return }
         self.link = link
         openSocket6()
-        give4(.start(remembered: known.removeValue(forKey: .v4)))
-        give6(.start(remembered: known.removeValue(forKey: .v6)))
+        // What was taken over from a run before goes on.
+        if lease4 == nil { give4(.start(remembered: known.removeValue(forKey: .v4))) }
+        if lease6 == nil { give6(.start(remembered: known.removeValue(forKey: .v6))) }
+    }
+
+    /// Takes over what a run before had: it is valid at once, and renewed when its time comes.
+    func adopt(_ lease4: DHCPv4Lease?, _ lease6: DHCPv6Lease?) {
+        if let lease4, client4?.resume(lease4, now: .now) == true {
+            self.lease4 = lease4
+            known[.v4] = nil
+        }
+        if let lease6, client6?.resume(lease6, now: .now) == true {
+            self.lease6 = lease6
+            known[.v6] = nil
+            for prefix in lease6.prefixes { former[prefix.prefix] = nil }
+        }
     }
 
     /// The device was made anew; the leases go on.

@@ -44,6 +44,7 @@ extension KernelState {
     }
 
     func note(_ one: Drift) {
+        if isQuiet { return quietDrift &+= 1 }
         drift[one.kind, default: 0] &+= 1
         onDrift(one)
     }

@@ -18,7 +18,7 @@ final class Aggregator: Role {
     private var sockets: [ControlSocket] = []
     var subscribers: SubscriberList
     private let outers: [IPFamily: OuterTable]
-    private var numbers = BondNumbers()
+    var numbers = BondNumbers()
     var watch = PathWatch()
     /// The keys of the sessions whose packets are put in order.
     private var keys: [UInt32: UInt32] = [:]
@@ -37,6 +37,8 @@ final class Aggregator: Role {
     var receivedAt = Instant(nanoseconds: 0)
     private(set) var radius: RADIUSService?
     private(set) var ipsec: IPsecKeeper?
+    let record: RunRecord
+    private(set) var isRecording = false
     /// Where gateways with configured keys are.
     var gateways: [ProtectedLeg: IPAddress] = [:]
 
@@ -52,6 +54,7 @@ final class Aggregator: Role {
                     .primary: settings.session.dslAttributes, .secondary: settings.session.lteAttributes,
                 ], allowsSecondaryAlone: settings.session.lteAlone, maximumSessions: settings.limits.bonds,
                 drainRate: settings.limits.drainRate, monitorsTraffic: true))
+        record = RunRecord(socket: settings.control.socket, identity: Self.identity(settings))
         subscribers = SubscriberList(settings.subscribers, unlisted: settings.unlisted)
         var outers: [IPFamily: OuterTable] = [:]
         for address in settings.addresses {
@@ -70,11 +73,14 @@ final class Aggregator: Role {
     }
 
     func start() throws {
-        common.sweep(settings.kernel, settings.ipsec)
+        let former = recall()
+        common.state.onFormerFilter = { [weak self] in try? self?.writeAllRecords() }
+        if former == nil { common.sweep(settings.kernel, settings.ipsec) }
         ipsec = try settings.ipsec.map {
-            try IPsecKeeper($0, settings.state, common, outers.values.map(\.table), loop)
+            try IPsecKeeper($0, settings.state, common, outers.values.map(\.table), loop, goesOn: former != nil)
         }
         restoreSecurity()
+        if let former { protect(former) }
         applySecurity()
         let leases = try LeaseService(settings, loop) { [weak self] id in
             guard let self else { return }
@@ -88,9 +94,13 @@ final class Aggregator: Role {
             objects.append(.ruleset(outer.ruleset()))
         }
         if outers[.v4] != nil {
-            objects += try common.state.strictInterfaces().map { .reversePathFilter(link: $0, .loose) }
+            // What is loose because a run before made it so is ours to keep and to put back.
+            let strict = Set(try common.state.strictInterfaces()).union(common.state.formerFilters.keys)
+            objects += strict.sorted().map { .reversePathFilter(link: $0, .loose) }
         }
-        let own = Set(try common.state.route.addresses(.v4).map(\.address.address.address))
+        let inside = common.state.isAdopting ? common.state.index(of: CanonicalDevice.name) : 0
+        let own = Set(
+            try common.state.route.addresses(.v4).map(\.address).filter { $0.link != inside }.map(\.address.address))
         objects += leases.objects(settings.kernel) { own.contains($0) }
         guard common.state.apply(objects, for: .base) else {
             common.state.clear()
@@ -99,6 +109,13 @@ final class Aggregator: Role {
         common.state.onRecreated = { [weak self] owner in
             guard case .bond(let id) = owner, let self else { return }
             self.apply(id, self.point.sessions[id]?.bond)
+        }
+        if let former { adopt(former) }
+        isRecording = true
+        do throws(SystemError) {
+            try writeAllRecords()
+        } catch {
+            common.log(.warning, "record-not-written", "\(error)")
         }
         try common.watchKernel(loop)
         for address in Set(settings.addresses + settings.anycast).sorted() {
@@ -137,6 +154,13 @@ final class Aggregator: Role {
         ipsec?.stop()
         common.state.clear()
         radius?.finish()
+        record.remove()
+    }
+
+    func leave() {
+        ipsec?.stop()
+        radius?.finish()
+        writeRecords()
     }
 
     private func receive(_ socket: ControlSocket) {
@@ -185,6 +209,7 @@ final class Aggregator: Role {
             }
         }
         for answer in answers { hear(answer) }
+        writeRecords()
     }
 
     func hear(_ input: AggregationPoint.Input) { run(point.handle(input, now: Clock.now())) }
@@ -351,6 +376,24 @@ struct BondNumbers {
         taken[session] = number
         return number
     }
+
+    /// Gives a session the number that it had.
+    /// - Returns: whether nobody else has it
+    mutating func take(_ session: UInt32, as number: UInt32) -> Bool {
+        guard number < Self.limit, taken[session] == nil else { return false }
+        if number < next {
+            guard let place = free.firstIndex(of: number) else { return false }
+            free.remove(at: place)
+        } else {
+            free += next..<number
+            next = number + 1
+        }
+        taken[session] = number
+        return true
+    }
+
+    /// Devices of one kind at most.
+    private static let limit: UInt32 = 1 << 17
 
     mutating func release(_ session: UInt32) {
         if let number = taken.removeValue(forKey: session) { free.append(number) }

@@ -29,8 +29,10 @@ public enum Daemon {
                 case .aggregationPoint(let settings): try Aggregator(settings, loop)
                 }
             let observers = try Observers(configuration, role, loop)
-            try loop.takeSignals([SIGTERM, SIGINT, SIGHUP]) { number in
+            var leaves = false
+            try loop.takeSignals([SIGTERM, SIGINT, SIGHUP, SIGUSR1]) { number in
                 if number == SIGHUP { return observers.reload() }
+                leaves = number == SIGUSR1
                 loop.stop()
             }
             // Nothing of a peer's has been read so far.
@@ -40,7 +42,7 @@ public enum Daemon {
             observers.ready()
             try loop.run { [role.work(), observers.work()].compactMap { $0 }.min() }
             observers.ending()
-            role.stop()
+            if leaves { role.leave() } else { role.stop() }
             try observers.finish()
         } catch {
             throw Failure(description: "\(error)")
@@ -56,6 +58,8 @@ protocol Role: AnyObject {
     func work() -> Instant?
     /// Ends in an orderly way: peers told, kernel as it was.
     func stop()
+    /// Ends and leaves all as it is, for the next run to go on with.
+    func leave()
     /// One JSON object for what came by the control socket.
     func answer(_ request: Request) -> String
     /// The state in a few words.

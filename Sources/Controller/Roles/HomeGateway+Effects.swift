@@ -35,6 +35,7 @@ extension HomeGateway {
             run(session.handle(.prefixAssigned(prefix), now: Clock.now()))
         }
         if isNew, session.bond != nil { leases.bondUp(link: common.state.index(of: settings.tunnel.name.description)) }
+        writeRecord()
     }
 
     private func publish(_ event: SessionEvent) {

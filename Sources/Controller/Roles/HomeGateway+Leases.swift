@@ -33,6 +33,7 @@ extension HomeGateway {
         applyBase()
         applyBond(session.bond)
         writeResolver()
+        writeRecord()
         guard session.bond != nil else { return }
         if leases.hasAddress { run(session.handle(.addressed, now: Clock.now())) }
         if leases.client6 != nil {

@@ -52,6 +52,9 @@ final class HomeGateway: Role {
     var resequencedKey: UInt32?
     let leases: GatewayLeases
     private(set) var ipsec: IPsecKeeper?
+    let record: RunRecord
+    /// What it holds.
+    var recorded: GatewayRun?
     /// What `resolv.conf` holds.
     var resolverText = ""
     /// What LTE carries upstream, and when a round trip of it was received last.
@@ -69,6 +72,7 @@ final class HomeGateway: Role {
         legs = [(LegID.primary, "dsl", settings.dsl), (.secondary, "lte", settings.lte)]
             .filter { $0.2.isEnabled }.map { (id: $0.0, label: $0.1, settings: $0.2) }
         common = try Common(settings.kernel, loop, schedules: settings.colour.overflow == .queue)
+        record = RunRecord(socket: settings.control.socket, identity: Self.identity(settings))
         names = NameWatcher(settings, common.state, loop) { use, family in
             MatchGroup(rawValue: use).map { PolicyTable.names($0, family) }
         }
@@ -98,8 +102,12 @@ final class HomeGateway: Role {
     }
 
     func start() throws {
-        common.sweep(settings.kernel, settings.ipsec)
-        ipsec = try settings.ipsec.map { try IPsecKeeper($0, settings.state, common, [outer.table], loop) }
+        let goesOn = recall()
+        common.state.onFormerFilter = { [weak self] in self?.writeRecord() }
+        if !goesOn { common.sweep(settings.kernel, settings.ipsec) }
+        ipsec = try settings.ipsec.map {
+            try IPsecKeeper($0, settings.state, common, [outer.table], loop, goesOn: goesOn)
+        }
         _ = ipsec?.restore()
         watchLeases()
         applyBase()
@@ -123,6 +131,8 @@ final class HomeGateway: Role {
             countQuota(Clock.now())
         }
         refreshWANs()
+        if goesOn { adopt() }
+        writeRecord()
     }
 
     func work() -> Instant? {
@@ -150,6 +160,14 @@ final class HomeGateway: Role {
         run(session.handle(.stop, now: Clock.now()))
         ipsec?.stop()
         common.state.clear()
+        record.remove()
+    }
+
+    func leave() {
+        countQuota(Clock.now())
+        quota?.save(Clock.now())
+        ipsec?.stop()
+        writeRecord()
     }
 
     // MARK: Access links

@@ -32,10 +32,11 @@ final class IPsecKeeper {
     private static let margin = SecurityKernel.margin
     private static let usedKeysLimit = 64
 
+    /// - Parameter goesOn: with the states of a run before
     /// - Throws: when keys that must be new are not
     init(
         _ settings: IPsecConfiguration, _ state: StateConfiguration, _ common: Common, _ tables: [TableName],
-        _ loop: EventLoop
+        _ loop: EventLoop, goesOn: Bool = false
     ) throws {
         self.settings = settings
         self.common = common
@@ -45,7 +46,8 @@ final class IPsecKeeper {
         monitor = try SecurityMonitor()
         next = Clock.now() + Self.interval
         if settings.keys == .configured {
-            try refuseUsedKeys()
+            // States that were never away go on with their numbers.
+            if !goesOn { try refuseUsedKeys() }
             common.kernelLog(
                 .warning, "ipsec-configured-keys",
                 "keys from the settings are for labs: they have no forward secrecy, and whoever learns the secret "

@@ -1,0 +1,102 @@
+import Configuration
+import EventLog
+import GREBonding
+import Logging
+import NetlinkKit
+
+// What this run leaves for the next one, and what it takes over from the one before. Bonds of subscribers whom RADIUS
+// servers know are set up anew: who they are is the servers' word, which a killed process has not kept.
+extension Aggregator {
+    static func identity(_ settings: AggregationPointConfiguration) -> [String] {
+        ["haap", "\(settings.dialect)", settings.tunnel.prefix.description] + settings.addresses.map { "\($0)" }
+    }
+
+    /// Whether a run before was killed and this one can go on with what it has left. Nothing in the kernel is touched.
+    func recall() -> AggregatorRun? {
+        guard radius == nil, let lines = record.read() else { return nil }
+        guard let run = AggregatorRun(lines) else {
+            common.log(.warning, "record-unreadable", "what the run before has left cannot be read: starting anew")
+            return nil
+        }
+        common.state.beginAdoption(run.filters)
+        return run
+    }
+
+    /// Where gateways with configured keys were at the very end.
+    func protect(_ run: AggregatorRun) {
+        guard ipsec?.settings.keys == .configured else { return }
+        for (bond, _) in run.bonds.values where subscribers[bond.client] != nil {
+            for (leg, address) in bond.legs {
+                gateways[ProtectedLeg(client: bond.client, leg: leg, local: bond.local)] = address
+            }
+        }
+    }
+
+    func adopt(_ run: AggregatorRun) {
+        let now = Clock.now()
+        var count = 0
+        for (id, (bond, number)) in run.bonds.sorted(by: { $0.key < $1.key }) {
+            let answers = bond.legs.keys.sorted().map { subscribers.authorization(of: bond.client, leg: $0) }
+            let grants = answers.compactMap { if case .granted(let grant) = $0 { grant } else { nil } }
+            // Whom the settings no longer allow hears so when he next says something.
+            guard grants.count == answers.count, let grant = grants.first, numbers.take(id, as: number)
+            else { continue }
+            guard let effects = point.resume(bond, grant, now: now) else {
+                numbers.release(id)
+                continue
+            }
+            self.run(effects)
+            count += 1
+        }
+        let requestIDs = (settings.ipsec ?? IPsecConfiguration(keys: .configured)).requestIDs
+        let differed = common.state.adopt(settings.kernel, requestIDs)
+        ipsec?.sample(Clock.now())
+        common.log(
+            .notice, "adopted", "goes on with what the run before has left",
+            ["bonds": count, "of": run.bonds.count, "differed": differed])
+    }
+
+    /// Tells the next run of the bonds that changed, were this one to be killed now.
+    func writeRecords() {
+        let changed = point.takeChangedRecords()
+        guard radius == nil, !common.state.isAdopting, isRecording else { return }
+        do throws(SystemError) {
+            if record.appended > 2 * point.sessions.count + 1000 { return try writeAllRecords() }
+            let lines = changed.sorted { $0.key < $1.key }.map { id, bond in
+                bond.map { $0.line(number: numbers.number(of: id) ?? 0) } ?? "gone \(id)"
+            }
+            if !lines.isEmpty { try record.append(lines) }
+        } catch {
+            common.log(.warning, "record-not-written", "\(error)")
+        }
+    }
+
+    /// At the start, and when much has been appended.
+    func writeAllRecords() throws(SystemError) {
+        _ = point.takeChangedRecords()
+        let bonds = point.records.sorted { $0.sessionID < $1.sessionID }
+            .map { $0.line(number: numbers.number(of: $0.sessionID) ?? 0) }
+        try record.write(ReversePathFilter.lines(common.state.formerFilters) + bonds)
+    }
+}
+
+/// What an aggregation point's run leaves.
+struct AggregatorRun {
+    var filters: [String: ReversePathFilter] = [:]
+    var bonds: [UInt32: (bond: AggregationRecord, number: UInt32)] = [:]
+
+    /// nil for anything that no run writes.
+    init?(_ lines: [Substring]) {
+        for line in lines {
+            if let (name, filter) = ReversePathFilter.read(line) {
+                filters[name] = filter
+            } else if let (bond, number) = AggregationRecord.read(line) {
+                bonds[bond.sessionID] = (bond, number)
+            } else if line.hasPrefix("gone "), let id = UInt32(line.dropFirst(5)) {
+                bonds[id] = nil
+            } else {
+                return nil
+            }
+        }
+    }
+}

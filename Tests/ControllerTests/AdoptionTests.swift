@@ -1,0 +1,183 @@
+import Addresses
+import Configuration
+import GREBonding
+import Glibc
+import Leases
+import NFTables
+import NetlinkKit
+import Testing
+
+@testable import Controller
+
+/// What a run leaves for the next one, in a folder of its own.
+@Suite struct RunRecordTests {
+    private func inFolder(_ body: (String) throws -> Void) throws {
+        var name = Array("/tmp/spillway-record-XXXXXX".utf8CString)
+        let made = try #require(mkdtemp(&name))
+        let folder = String(cString: made)
+        defer {
+            unlink("\(folder)/a.sock.record")
+            rmdir(folder)
+        }
+        try body("\(folder)/a.sock")
+    }
+
+    @Test func whatWasWrittenIsReadByTheSameRoleOnly() throws {
+        try inFolder { socket in
+            let record = RunRecord(socket: socket, identity: ["hg", "a"], boot: "b")
+            #expect(record.read() == nil)
+            try record.write(["one", "two"])
+            try record.append(["three"])
+            func lines(_ identity: [String], _ boot: String) -> [Substring]? {
+                RunRecord(socket: socket, identity: identity, boot: boot).read()
+            }
+            #expect(lines(["hg", "a"], "b") == ["one", "two", "three"])
+            #expect(lines(["hg", "b"], "b") == nil, "another identity")
+            #expect(lines(["hg", "a"], "c") == nil, "another start of the system")
+            record.remove()
+            #expect(lines(["hg", "a"], "b") == nil)
+        }
+    }
+
+    @Test func anotherVersionIsNotRead() throws {
+        try inFolder { socket in
+            let record = RunRecord(socket: socket, identity: ["hg"], boot: "b")
+            try record.write(["one"])
+            let text = try #require(try? StateFile(directory: "/", name: String(socket.dropFirst()) + ".record").read())
+            #expect(text.hasPrefix("spillway-record \(RunRecord.version) b "))
+            let other = text.replacing("spillway-record \(RunRecord.version) ", with: "spillway-record 999 ")
+            try StateFile(directory: "/", name: String(socket.dropFirst()) + ".record").replace(other)
+            #expect(record.read() == nil)
+        }
+    }
+
+    /// What was being written when the process was killed.
+    @Test func halfALineIsLeftOut() throws {
+        try inFolder { socket in
+            let record = RunRecord(socket: socket, identity: ["hg"], boot: "b")
+            try record.write(["one"])
+            try StateFile(directory: "/", name: String(socket.dropFirst()) + ".record").append("tw")
+            #expect(record.read() == ["one"])
+        }
+    }
+
+    @Test func linesOfAnAggregationPoint() throws {
+        let name = "gateway-1".utf8.map { String($0, radix: 16) }.joined() + String(repeating: "00", count: 31)
+        let line = "bond session=7 key=9 client=\(name) haap=10.9.0.1 legs=1@10.2.0.2 heard=1 "
+            + "parameters=1,100,3,0,1,1,10,0,30 sync=0 bypass=0 primary=false hello=active host=::/0 commit=1 number=3"
+        let bond = try #require(AggregationRecord.read(line[...])).record
+        #expect(bond.line(number: 3) == line)
+        var moved = bond
+        moved.legs[.secondary] = IPAddress("10.2.0.3")!
+        func run(_ lines: [String]) -> AggregatorRun? { AggregatorRun(lines.map { $0[...] }) }
+        let all = try #require(run(["rp_filter eth0 1", bond.line(number: 3), moved.line(number: 3)]))
+        #expect(all.filters == ["eth0": .strict] && all.bonds.count == 1)
+        #expect(all.bonds[7]?.bond == moved && all.bonds[7]?.number == 3)
+        #expect(run([bond.line(number: 3), "gone 7"])?.bonds.isEmpty == true)
+        for wrong in ["gone x", "rp_filter eth0 9", "rp_filter  1", "nonsense", ""] { #expect(run([wrong]) == nil) }
+    }
+
+    @Test func linesOfAGateway() throws {
+        let line = "lease4 100.64.0.2 100.64.0.1 32 1400 example.net 192.0.2.53 100 200 300"
+        let lease = try #require(DHCPv4Lease(line: line[...]))
+        #expect(lease.line == line && lease.interfaceMTU == 1400)
+        let line6 = "lease6 00030001020304050607 2001:db8:a::/56@100@200 - 50 80"
+        let lease6 = try #require(DHCPv6Lease(line: line6[...]))
+        #expect(lease6.line == line6)
+        let run = GatewayRun(filters: ["dsl": .strict], bond: nil, lease4: lease, lease6: lease6)
+        #expect(GatewayRun(run.lines.map { $0[...] }) == run)
+        for wrong in [
+            line + " 1", line.replacing("100 200", with: "300 200"), line.replacing("100.64.0.2", with: "224.0.0.1"),
+            line.replacing(" 32 ", with: " 33 "), line.replacing("example.net", with: "a;b"), line6 + " ",
+            line6.replacing("/56", with: "/65"), line6.replacing("@100@200", with: "@300@200"),
+            line6.replacing("0003", with: "000"), "lease4", "lease6", "bond",
+        ] { #expect(GatewayRun([wrong[...]]) == nil, "\(wrong)") }
+    }
+
+    @Test func numbersOfBondsComeBack() {
+        var numbers = BondNumbers()
+        let given = [numbers.take(1, as: 2), numbers.take(2, as: 2), numbers.take(1, as: 0)]
+        #expect(given == [true, false, false])
+        let (third, fourth, fifth) = (numbers.take(3), numbers.take(4, as: 1), numbers.take(5))
+        #expect(third == 0 && fourth && fifth == 3)
+        let far = numbers.take(6, as: .max)
+        #expect(!far, "a record may hold anything")
+    }
+}
+
+/// A second run in the place of a first one that was killed, in a real kernel.
+@Suite(.serialized, .kernel) struct AdoptionKernelTests {
+    typealias Bonds = ReconciliationKernelTests
+
+    private func withKilledRun(_ variant: Bonds.Variant, _ body: (KernelState) throws -> Void) throws {
+        try inNewNamespace { (first) throws -> Void in
+            for (name, network) in [("dsl", 1), ("lte", 2), ("lan", 3)] {
+                try shell("ip link add \(name) type dummy && ip addr add 10.\(network).0.2/24 dev \(name)")
+                try shell("ip link set \(name) up")
+            }
+            try shell("echo 1 > /proc/sys/net/ipv4/conf/dsl/rp_filter")
+            apply(to: first, variant)
+            let second = try KernelState { Issue.record("\($0)") }
+            if variant == .queue { try second.loadScheduler() }
+            second.beginAdoption(first.formerFilters)
+            try body(second)
+            second.clear()
+        }
+    }
+
+    private func apply(to state: KernelState, _ variant: Bonds.Variant) {
+        let canonical = CanonicalDevice.objects(
+            local: .v4(IPv4Address(192, 0, 0, 8)), remote: IPPrefix("192.0.0.9/32")!, protocol: 157)
+        let tables = [KernelObject.ruleset(Bonds.outer.ruleset()), .ruleset(SourceTable.ruleset())]
+        #expect(state.apply(canonical + tables, for: .base))
+        #expect(state.apply(Bonds.objects(variant), for: .bond(0)))
+    }
+
+    private static let kernel = KernelConfiguration()
+
+    @Test(arguments: Bonds.Variant.allCases) func whatIsThereIsTakenOver(_ variant: Bonds.Variant) throws {
+        try withKilledRun(variant) { second in
+            let before = try shell("ip -o link | cut -d: -f1,2; tc filter show dev bond0 egress")
+            apply(to: second, variant)
+            #expect(second.changes == 0)
+            // With a queue the program is this run's own, and takes the place of the one before.
+            #expect(second.adopt(Self.kernel, 5300...5301) == (variant == .queue ? 1 : 0))
+            #expect(second.drift.isEmpty && second.suspects.isEmpty)
+            let after = try shell("ip -o link | cut -d: -f1,2; tc filter show dev bond0 egress")
+            if variant != .queue { #expect(after == before) }
+            #expect((variant == .queue) == second.scheduled.contains("bond0"))
+            let changes = second.changes
+            second.suspectAll()
+            second.restUntil = Instant(nanoseconds: 0)
+            while !second.suspects.isEmpty { _ = second.mend(Clock.now()) }
+            #expect(second.changes == changes && second.drift.isEmpty, "\(second.drift)")
+            second.clear()
+            #expect(try shell("cat /proc/sys/net/ipv4/conf/dsl/rp_filter") == "1\n", "as before the first run")
+        }
+    }
+
+    @Test func whatIsWantedNoMoreGoesAndWhatDiffersIsMended() throws {
+        try withKilledRun(.police) { second in
+            try shell(
+                """
+                ip link add left0 type dummy; ip link set left0 alias 'spillway left'; ip link add theirs0 type dummy
+                ip route add 10.99.0.0/16 dev lan table 5300 proto 157; ip route add 10.98.0.0/16 dev lan proto 99
+                ip rule add priority 5314 lookup 77 proto 157; ip rule add priority 5313 lookup 77 proto 99
+                nft add table inet spillway_names; nft add table inet theirs; ip link set bond0 mtu 1300
+                ip -6 addr add 2001:db8:78::1/64 dev lan
+                """)
+            let left = InterfaceAddress(
+                link: second.index(of: "lan"), address: IPPrefix("2001:db8:77::1/64")!, protocol: 157)
+            try Exchange(NetlinkSocket(.route)).perform(left.replace())
+            apply(to: second, .police)
+            #expect(second.adopt(Self.kernel, 5300...5301) == 1, "the MTU")
+            let text = try shell("ip link; ip route show table all; ip rule; nft list tables; ip -6 addr")
+            for gone in ["left0", "10.99.0.0", "5314", "spillway_names", "mtu 1300", "2001:db8:77::1"] {
+                #expect(!text.contains(gone), "\(gone)")
+            }
+            for stays in ["theirs0", "10.98.0.0", "5313", "inet theirs", "mtu 1468", "2001:db8:78::1", "bond0"] {
+                #expect(text.contains(stays), "\(stays)")
+            }
+        }
+    }
+}
