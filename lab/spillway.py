@@ -170,6 +170,10 @@ class Spillway:
             self.process.kill()
             self.process.wait()
 
+    def forget(self) -> None:
+        """After `kill`: what it left for the next run is lost, and that one begins anew."""
+        pathlib.Path(self.value["control"]["socket"] + ".record").unlink(missing_ok=True)
+
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 

@@ -247,6 +247,7 @@ def restarts(lab, network, hg, haap, address, prefix, captures):
     """Both ends, one after the other; what was had is had again."""
     session = hg.status()["bond"]["session_id"]
     haap.kill()
+    haap.forget()
     file = pathlib.Path(haap.value["state"]["directory"]) / "leases4"
     with open(file, "a") as damaged:
         damaged.write("lease \0 half a li")
@@ -257,6 +258,7 @@ def restarts(lab, network, hg, haap, address, prefix, captures):
     lab.check("the damaged line was left out", haap.status()["addresses"]["dhcp4"]["rejected_lines"] == 1)
     begun = time.time()
     hg.kill()
+    hg.forget()
     hg.start()
     again(lab, hg, "gateway killed", address, prefix)
     # The kernel hands captured packets over a second late.

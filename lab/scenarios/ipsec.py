@@ -206,10 +206,20 @@ def restarts(lab, network, hg, haap):
         further = before and all(after[spi] > before[spi] for spi in before)
         lab.check(f"{daemon.host}: no number is used twice", further, f"{before} {after}")
         session = hg.status()["bond"]["session_id"]
-        daemon.kill()
-        daemon.start()
-        hg.wait_for(f"bonded anew after {daemon.host} was killed", anew, seconds=180)
-        lab.check(f"{daemon.host}: and carries", ping("client", SERVER, 3).received == 3)
+        for what, forgets in (("goes on", False), ("begins anew", True)):
+            before = numbers(daemon.host)
+            daemon.kill()
+            if forgets:
+                daemon.forget()
+            daemon.start()
+            condition = anew if forgets else is_bonded
+            hg.wait_for(f"bonded after {daemon.host} was killed and {what}", condition, seconds=180)
+            after = numbers(daemon.host)
+            lab.check(f"{daemon.host}: {what}, no number twice", all(after[spi] >= before[spi] for spi in before))
+            lab.check(f"{daemon.host}: {what}, and carries", ping("client", SERVER, 3).received == 3)
+            if not forgets:
+                same = hg.status()["bond"]["session_id"] == session
+                lab.check(f"{daemon.host}: the same session, nothing differed", same and "differed=0" in daemon.log())
 
 
 def numbers(host: str) -> dict[str, int]:

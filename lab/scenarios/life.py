@@ -145,6 +145,12 @@ def killed(lab, network, daemon, hg):
     lab.at_least(f"{daemon.host} killed: the transfer goes on, Mbit/s", min(tail), 4)
     lab.check("before that it was whole", pinged.received > 0, str(pinged)[:200])
     daemon.start()
+    now = hg.wait_for(f"bonded after {daemon.host} came back", is_bonded)["bond"]["session_id"]
+    lab.check(f"{daemon.host} killed: the next run goes on with the bond", now == session, f"{session} then {now}")
+    lab.check("and carries", ping("client", SERVER, 3).received == 3)
+    daemon.kill()
+    daemon.forget()
+    daemon.start()
     anew = lambda status: is_bonded(status) and status["bond"]["session_id"] != session
-    hg.wait_for(f"bonded anew after {daemon.host} came back", anew, seconds=180)
+    hg.wait_for(f"bonded anew after {daemon.host} came back and knew of nothing", anew, seconds=180)
     lab.check("and carries", ping("client", SERVER, 3).received == 3)

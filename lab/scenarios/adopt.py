@@ -1,0 +1,208 @@
+"""kill -9 of either daemon, or both, under load, and a start: the bond goes on, the peer notices nothing (village)."""
+
+import json
+import os
+import pathlib
+import signal
+import time
+
+from lab import namespaces, spillway
+from lab.measure import capture, flow, state
+from lab.measure.ping import Pinger, ping
+from lab.scenarios.life import settled
+from lab.spillway import Spillway, is_bonded, settings
+from lab.topology import CLIENT, SERVER, Topology
+
+VIRTUAL_TIME = True
+NEEDS = [spillway.binary()]
+# Setup Request, Accept, Deny and Tear Down: the first half of the byte behind GRE's header with a key.
+SETUP = {1: "Setup Request", 2: "Setup Accept", 3: "Setup Deny", 5: "Tear Down"}
+GAP = 1.0
+# DSL has 8, LTE 16.
+MBIT = 12
+
+prepare = spillway.prepare
+
+
+def run(lab):
+    with Topology.load("village") as network:
+        before = {host: settled(lab, host) for host in ("hg", "haap")}
+        for name, overflow in (("police", "police"), ("queue", "queue")):
+            colour = {"overflow": overflow}
+            hellos = {"active_hello_interval": "10 s"}
+            haap = Spillway(lab, "haap", settings("haap", network, colour=colour, session=hellos))
+            hg = Spillway(lab, "hg", settings("hg", network, colour=colour))
+            with haap, hg:
+                has_all = lambda status: is_bonded(status) and status["addresses"].get("address")
+                hg.wait_for("bonded", has_all)
+                lab.wait("both ways pass", lambda: ping("client", SERVER, 3).received == 3)
+                for who in ((hg,), (haap,), (hg, haap)):
+                    light(lab, name, who, hg, haap)
+                loaded(lab, name, (hg, haap), hg)
+                crowded(lab, name, (hg, haap), hg)
+                if name == "police":
+                    leftovers(lab, hg, haap)
+                    left_on_purpose(lab, hg)
+                    half_way(lab, hg, haap)
+                    others(lab, hg)
+            for host in ("hg", "haap"):
+                left = state.difference(before[host], settled(lab, host))
+                lab.check(f"{name}, {host}: an orderly end leaves nothing", not left, "; ".join(left)[:1500])
+
+
+class Wires:
+    """What control messages say on both legs meanwhile."""
+
+    def __init__(self, lab, name):
+        self.running = [
+            capture.Capture("hg", leg, lab.out / f"{name}-{leg}.pcap", snap=120, filter="proto 47")
+            for leg in ("dsl", "lte")
+        ]
+
+    def said(self) -> list[str]:
+        found = []
+        for each in self.running:
+            for packet in capture.packets(each.stop()):
+                data = packet.data
+                if len(data) > 8 and data[2:4] == b"\xb7\xea" and data[8] >> 4 in SETUP:
+                    found.append(SETUP[data[8] >> 4])
+        return found
+
+
+def devices(host: str) -> dict[str, int]:
+    links = json.loads(namespaces.run(host, "ip", "-j", "link", "show"))
+    return {link["ifname"]: link["ifindex"] for link in links if str(link.get("ifalias", "")).startswith("spillway ")}
+
+
+def restarted(lab, daemons, gap=GAP):
+    for daemon in daemons:
+        daemon.kill()
+    time.sleep(gap)
+    for daemon in daemons:
+        daemon.start()
+
+
+def goes_on(lab, name, daemons, hg, then):
+    """Kills, starts, and compares what must be the same; `then` is called when all is up again."""
+    session = hg.status()["bond"]["session_id"]
+    indexes = {host: devices(host) for host in ("hg", "haap")}
+    marks = {daemon: len(daemon.log()) for daemon in daemons}
+    wires = Wires(lab, name.replace(" ", "-"))
+    time.sleep(0.5)
+    restarted(lab, daemons)
+    hg.wait_for(f"{name}: bonded", is_bonded)
+    then()
+    said = wires.said()
+    lab.check(f"{name}: nobody sets up or tears down", not said, str(said))
+    now = hg.status()["bond"]["session_id"]
+    lab.check(f"{name}: the same session", now == session, f"{session} then {now}")
+    same = {host: devices(host) for host in ("hg", "haap")}
+    lab.check(f"{name}: the same devices", same == indexes and all(same.values()), f"{indexes} then {same}")
+    for daemon in daemons:
+        told = daemon.log()[marks[daemon]:]
+        lines = [line for line in told.splitlines() if "reason=adopted" in line]
+        lab.check(f"{name}, {daemon.host}: says so", len(lines) == 1, told[-800:])
+        lab.check(f"{name}, {daemon.host}: no drift", "reason=drift" not in told, told[-800:])
+
+
+def light(lab, name, daemons, hg, haap):
+    """What DSL carries alone: not one packet is lost, both ways."""
+    who = " and ".join(daemon.host for daemon in daemons)
+    pinger = Pinger("client", SERVER, 2000, interval=0.005)
+    time.sleep(1)
+    goes_on(lab, f"{name}, {who} killed", daemons, hg, lambda: time.sleep(1))
+    got = pinger.result()
+    lab.check(f"{name}, {who} killed: no echo is lost", got.received == got.sent == 2000, f"{got.received} of {got.sent}")
+
+
+def loaded(lab, name, daemons, hg):
+    """Both legs are full: a transfer goes on."""
+    transfer = flow.TCP("client", "server", SERVER, 12, reverse=True)
+    time.sleep(4)
+    goes_on(lab, f"{name}, both killed under load", daemons, hg, lambda: None)
+    got = transfer.result()
+    least = min(rate for _, rate in got.intervals[1:])
+    lab.figure(f"{name}_loaded_least_mbit", least)
+    lab.at_least(f"{name}: the transfer goes on, Mbit/s", least, 4)
+
+
+def crowded(lab, name, who, hg):
+    """More than DSL carries, both ways, so that packets wait for their turn when the daemons are killed."""
+    flows = [flow.UDP(*ends, 6, mbit=MBIT, size=1200, port=port) for ends, port in (
+        (("client", "server", SERVER), 5301), (("server", "client", CLIENT), 5302))]
+    time.sleep(3)
+    goes_on(lab, f"{name}, both killed while packets wait", who, hg, lambda: None)
+    for way, got in zip(("up", "down"), (each.result() for each in flows)):
+        lab.figure(f"{name}_{way}_lost", got.lost)
+        lab.check(f"{name}, {way}: no datagram is lost", got.lost == 0 and got.sent > 3000, f"{got.lost} of {got.sent}")
+
+
+def leftovers(lab, hg, haap):
+    """What is ours and belongs to no bond goes; what is others' stays."""
+    hg.kill()
+    haap.kill()
+    for host in ("hg", "haap"):
+        namespaces.run(host, *"ip link add left0 type dummy".split())
+        namespaces.run(host, "ip", "link", "set", "left0", "alias", "spillway left")
+        namespaces.run(host, *"ip route add 10.99.0.0/16 dev spillway0 table 5300 proto 157".split())
+        namespaces.run(host, *"ip rule add priority 5314 lookup 77 proto 157".split())
+        namespaces.run(host, *"ip link add theirs0 type dummy".split())
+        namespaces.run(host, *"ip route add 10.98.0.0/16 dev spillway0 table 5300 proto 99".split())
+        namespaces.run(host, *"ip rule add priority 5313 lookup 77 proto 99".split())
+        namespaces.run(host, "nft", "add table inet theirs")
+    hg.start()
+    haap.start()
+    hg.wait_for("bonded", is_bonded)
+    for host in ("hg", "haap"):
+        text = "\n".join(state.dump(host))
+        lab.check(f"{host}: what is left of ours goes", not any(
+            word in text for word in ("left0", "10.99.0.0", "5314")), "")
+        lab.check(f"{host}: what is others' stays", all(
+            word in text for word in ("theirs0", "10.98.0.0", "5313", "theirs")), "")
+        for words in ("link del theirs0", "route del 10.98.0.0/16 table 5300", "rule del priority 5313"):
+            namespaces.run(host, "ip", *words.split())
+        namespaces.run(host, "nft", "delete table inet theirs")
+
+
+def left_on_purpose(lab, hg):
+    """As an upgrade does it: SIGUSR1 ends the daemon and leaves all to the next one."""
+    session = hg.status()["bond"]["session_id"]
+    index = devices("hg")
+    os.kill(hg.process.pid, signal.SIGUSR1)
+    hg.process.wait(20)
+    lab.check("SIGUSR1: it ends well and leaves the bond", hg.process.returncode == 0 and devices("hg") == index)
+    hg.start()
+    hg.wait_for("bonded", is_bonded)
+    lab.check("and the next one goes on", hg.status()["bond"]["session_id"] == session and devices("hg") == index)
+
+
+def half_way(lab, hg, haap):
+    """Killed while the bond is being set up, again and again: it comes up all the same, and nothing is left twice."""
+    for wait in (0.05, 0.1, 0.2, 0.3, 0.5, 0.8):
+        hg.stop()
+        hg.start()
+        time.sleep(wait)
+        hg.kill()
+        hg.start()
+        hg.wait_for(f"bonded after an end {wait:g} s into the set-up", is_bonded, seconds=120)
+    bonds = haap.status()["bonds"]
+    lab.check("the aggregation point has one bond", len(bonds) == 1, str(len(bonds)))
+
+
+def others(lab, hg):
+    """A record of another version, or a damaged one: a clean start."""
+    file = pathlib.Path(hg.value["control"]["socket"] + ".record")
+    for name, change in (
+        ("another version", lambda text: text.replace("spillway-record 1 ", "spillway-record 999 ", 1)),
+        ("another start of the system", lambda text: text.replace(text.split()[2], "another", 1)),
+        ("a damaged record", lambda text: text.replace("key=", "key=x", 1)),
+    ):
+        session = hg.status()["bond"]["session_id"]
+        hg.kill()
+        # How it was before is in the record, which will not be read.
+        for leg in ("dsl", "lte"):
+            namespaces.run("hg", "sysctl", "-qw", f"net.ipv4.conf.{leg}.rp_filter=0")
+        file.write_text(change(file.read_text()))
+        hg.start()
+        anew = lambda status: is_bonded(status) and status["bond"]["session_id"] != session
+        hg.wait_for(f"{name}: bonded anew", anew, seconds=120)
