@@ -33,6 +33,7 @@ struct BondObjects {
                     .element(
                         outer.peers(leg),
                         Element(outer.value(source), .integer(bond.key), data: .value(identity))))
+                objects.append(.element(outer.known, Element(outer.value(source), .integer(bond.key))))
             }
             if let destination = sendTo[leg.id] {
                 objects.append(

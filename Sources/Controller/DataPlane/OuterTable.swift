@@ -88,20 +88,21 @@ struct OuterTable {
 
     func ruleset() -> Ruleset {
         var set = Ruleset(Table(table.family, table.name, comment: "spillway: outer packets of bonds"))
-        set.counters = ["invalid", "forged"] + (legs.allSatisfy { $0.requestID == nil } ? [] : [Self.clearCounter])
-        set.sets = [bonded, guarded, overflowing]
+        set.counters = ["invalid", "forged", Self.floodCounter] + (legs.allSatisfy { $0.requestID == nil } ? [] : [Self.clearCounter])
+        set.sets = [bonded, guarded, overflowing] + controlSets
         for leg in legs {
             set.sets += [peers(leg), destinations(leg)]
             if source == .perLeg { set.sets.append(sources(leg)) }
         }
         set.chains = legs.map { Chain(table, "from_\($0.label)") }
         set.chains += [
+            Chain(table, "control"),
             Chain(table, "receive", hook: Hook(.filter, .prerouting, .raw)),
             Chain(table, "untrack", hook: Hook(.filter, .output, .raw)),
             Chain(table, "send", hook: Hook(.route, .output, .mangle)),
             Chain(table, "answer", hook: Hook(.filter, .output, .filter)),
         ]
-        set.rules = receiveRules() + legs.flatMap(legRules) + sendRules() + [answerRule()]
+        set.rules = controlRules() + receiveRules() + legs.flatMap(legRules) + sendRules() + [answerRule()]
         return set
     }
 
@@ -119,7 +120,7 @@ struct OuterTable {
             rules += unprotected(leg, "receive", device + [.match(.greHeader, .equal(.integer(control)))])
         }
         rules.append(
-            rule("receive", .match(.greHeader, .equal(.integer(control))), .accept, comment: "control messages"))
+            rule("receive", .match(.greHeader, .equal(.integer(control))), .goto("control")))
         for leg in legs {
             var parts: [Statement] = []
             if let interface = leg.interface {
@@ -214,8 +215,8 @@ struct OuterTable {
 
     // MARK: -
 
-    private var address: FieldType { family == .v4 ? .ipv4Address : .ipv6Address }
-    private var saddr: Field { family == .v4 ? .ipSaddr : .ip6Saddr }
+    var address: FieldType { family == .v4 ? .ipv4Address : .ipv6Address }
+    var saddr: Field { family == .v4 ? .ipSaddr : .ip6Saddr }
     private var daddr: Field { family == .v4 ? .ipDaddr : .ip6Daddr }
     private var proto: Field { family == .v4 ? .ipProtocol : .ip6NextHeader }
 

@@ -17,7 +17,7 @@ final class Aggregator: Role {
     var point: AggregationPoint
     private var sockets: [ControlSocket] = []
     var subscribers: SubscriberList
-    private let outers: [IPFamily: OuterTable]
+    let outers: [IPFamily: OuterTable]
     var numbers = BondNumbers()
     var watch = PathWatch()
     /// The keys of the sessions whose packets are put in order.
@@ -146,6 +146,7 @@ final class Aggregator: Role {
         return [
             point.deadline, common.queue.deadline, watch.due, leases?.work(now), rounds.due, lteSampling.due, radius,
             prefixWait.due, ipsec?.work(now), common.state.mend(now),
+            common.sampleFlood(outers.values.map(\.table), now),
         ].compactMap { $0 }.min()
     }
 

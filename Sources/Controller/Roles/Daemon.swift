@@ -78,6 +78,8 @@ final class Common {
     private let monitor: Monitor
     private let tableMonitor: (monitor: NFTablesMonitor, descriptor: Int32)
     private(set) var discarded: [String: UInt64] = [:]
+    /// Control messages that the kernel kept from this program, and when to look again.
+    var flood = FloodMeter(now: Clock.now())
     /// Adds to the status what the observers know.
     var addObservers: (inout JSONObject) -> Void = { _ in }
     /// Adds to the facts what the observers know.
@@ -118,9 +120,11 @@ final class Common {
         }
     }
 
-    func count(_ reason: String) {
-        discarded[reason, default: 0] &+= 1
-        events.publish(Event(.discarded, [.why: reason]))
+    func count(_ reason: String, _ count: UInt64 = 1) {
+        discarded[reason, default: 0] &+= count
+        var event = Event(.discarded, [.why: reason])
+        if count > 1 { event.add(.count, count) }
+        events.publish(event)
     }
 
     var discardedJSON: JSONObject {

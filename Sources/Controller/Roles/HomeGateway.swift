@@ -149,6 +149,7 @@ final class HomeGateway: Role {
             common.state.mend(now), nameDeadline, names.work(), leases.work(now), ipsec?.work(now), session.deadline,
             common.queue.deadline,
             session.wantsTrafficSampleAt, session.wantsBypassSampleAt, diagnosticUntil, wantsPathsAt, quota?.next,
+            common.sampleFlood([outer.table], now),
         ].compactMap { $0 }.min()
     }
 
