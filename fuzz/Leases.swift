@@ -74,6 +74,7 @@ func clock(_ now: LeaseTime) -> WallClock {
 
 /// What is accepted survives being sent again in as little room as a peer asks for; so do values that have names.
 func decode4(_ bytes: [UInt8]) {
+    decodePacket(Array(bytes.dropFirst()))
     guard let room = bytes.first, let message = try? DHCPv4Message(parsing: bytes.dropFirst()) else { return }
     for length in [Int(room) * 4, DHCPv4Message.standardLength, .max] {
         let again = message.serialized(maximumLength: length)
@@ -85,6 +86,25 @@ func decode4(_ bytes: [UInt8]) {
     check(copy.relayAgentInformation == message.relayAgentInformation, "another option 82")
     check(copy.classlessRoutes == message.classlessRoutes, "another option 121")
     if let lease = DHCPv4Lease(message, start: LeaseTime(nanoseconds: 0)) { check(lease, LeaseTime(nanoseconds: 0)) }
+}
+
+/// What the gateway's packet socket hears, as it came, and with its header's checksum put right, which takes luck.
+func decodePacket(_ bytes: [UInt8]) {
+    var right = bytes
+    if bytes.count >= 20 {
+        (right[10], right[11]) = (0, 0)
+        let header = right.prefix(max(20, Int(right[0] & 0xF) * 4))
+        var sum = header.enumerated().reduce(0) { $0 + Int($1.element) << ($1.offset & 1 == 0 ? 8 : 0) }
+        while sum > 0xFFFF { sum = sum >> 16 + sum & 0xFFFF }
+        (right[10], right[11]) = (UInt8(~sum >> 8 & 0xFF), UInt8(~sum & 0xFF))
+    }
+    for packet in [bytes, right] {
+        for isSummed in [true, false] {
+            guard let datagram = DHCPv4Datagram(packet: packet, isSummed: isSummed) else { continue }
+            check(datagram.packet.flatMap { DHCPv4Datagram(packet: $0) } == datagram, "not the same datagram")
+            _ = try? DHCPv4Message(parsing: datagram.payload)
+        }
+    }
 }
 
 func decode6(_ bytes: [UInt8]) {

@@ -120,8 +120,8 @@ struct Simulation {
     }
 }
 
-/// `SPILLWAY_SEEDS=10000` and `SPILLWAY_MONTHS=100` run more of them, with
-/// `swift test -c release -Xswiftc -enable-testing --filter LeasesTests.SimulationTests` in minutes.
+/// `SPILLWAY_SEEDS=10000` and `SPILLWAY_MONTHS=100` run more of them: in minutes with
+/// `swift test -c release -Xswiftc -enable-testing --filter LeasesTests.SimulationTests`.
 @Suite struct SimulationTests {
     /// As many as the environment says.
     private static func seeds(_ variable: String, _ count: UInt64) -> ClosedRange<UInt64> {
@@ -140,7 +140,7 @@ struct Simulation {
     }
 
     @Test(arguments: Simulation.Kind.allCases) func allAgreeWhateverHappened(_ kind: Simulation.Kind) {
-        Self.expectNoProblem(Self.seeds("SPILLWAY_SEEDS", kind == .served ? 200 : 50)) { seed in
+        Self.expectNoProblem(Self.seeds("SPILLWAY_SEEDS", kind == .served ? 60 : 20)) { seed in
             var simulation = Simulation(kind, seed: seed)
             return simulation.run()
         }
@@ -148,7 +148,7 @@ struct Simulation {
 
     @Test(arguments: Simulation.Kind.allCases) func aMonth(_ kind: Simulation.Kind) {
         // Without being asked, what unoptimized code does in some seconds.
-        let days = getenv("SPILLWAY_MONTHS") == nil ? 2 : 30
+        let days = getenv("SPILLWAY_MONTHS") == nil ? 1 : 30
         Self.expectNoProblem(Self.seeds("SPILLWAY_MONTHS", 1)) { seed in
             var simulation = Simulation(monthOf: kind, seed: seed)
             return simulation.run(days: days)
