@@ -153,8 +153,7 @@ def lost_and_back(lab, network, hg):
     lab.check("no number comes twice", ipsec.sent(now) >= number, f"{number} then {ipsec.sent(now)}")
     told = hg.log()[written:]
     lab.check("the log says so", all(word in told for word in ("an IPsec state is gone", "kind=state")), told[-500:])
-    hg.wait_for("bonded still, or again", is_bonded)
-    lab.check("both legs carry", ping("client", SERVER, 5).received == 5)
+    lab.wait("both legs carry", lambda: is_bonded(hg.status()) and ping("client", SERVER, 5).received == 5)
     lab.check("nothing is missing then", hg.status()["ipsec"]["states_missing"] == 0)
 
 

@@ -45,6 +45,7 @@ final class KernelState {
     /// What differs is no other's doing.
     var isQuiet = false
     var quietDrift: UInt64 = 0
+    var onQuietDrift: (Drift) -> Void = { _ in }
 
     // What others do to objects of ours: see KernelState+Mending.swift.
     var places = ObjectIndex()

@@ -44,7 +44,10 @@ extension KernelState {
     }
 
     func note(_ one: Drift) {
-        if isQuiet { return quietDrift &+= 1 }
+        if isQuiet {
+            quietDrift &+= 1
+            return onQuietDrift(one)
+        }
         drift[one.kind, default: 0] &+= 1
         onDrift(one)
     }

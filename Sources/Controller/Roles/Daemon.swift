@@ -100,11 +100,16 @@ final class Common {
         try loop.watch(queue.descriptor) { [queue] in queue.receive() }
         monitor = try Monitor(KernelState.groups, ignoring: state.port)
         tableMonitor = try NFTablesMonitor.open()
-        state.onDrift = {
+        func tell(_ level: Logger.Level, _ reason: EventReason, _ message: String, _ drift: Drift) {
             log(
-                .warning, "drift", "others changed it, it is put right",
-                ["kind": $0.kind.rawValue, "object": $0.object, "field": $0.field, "found": $0.found, "wanted": $0.wanted])
+                level, reason, message,
+                [
+                    "kind": drift.kind.rawValue, "object": drift.object, "field": drift.field, "found": drift.found,
+                    "wanted": drift.wanted,
+                ])
         }
+        state.onDrift = { tell(.warning, "drift", "others changed it, it is put right", $0) }
+        state.onQuietDrift = { tell(.info, "differs", "the run before had it otherwise", $0) }
     }
 
     /// From now on what others do to objects of ours is noticed; ``mend(_:)`` puts it right.
