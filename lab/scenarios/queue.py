@@ -36,8 +36,8 @@ def run(lab):
 
 
 def adds_nothing(lab):
-    """A leg that loses every tenth packet is left, at both ends, and explain says why."""
-    with Topology.load("village", lte={"loss_percent": 10}) as network:
+    """A leg that loses every twentieth packet is left, at both ends, and explain says why."""
+    with Topology.load("village", lte={"loss_percent": 5}) as network:
         haap = Spillway(lab, "haap", settings("haap", network, colour=cells.QUEUE))
         hg = Spillway(lab, "hg", settings("hg", network, colour=cells.QUEUE))
         with haap, hg:

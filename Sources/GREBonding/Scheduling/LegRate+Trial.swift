@@ -14,8 +14,7 @@ extension LegRate {
     }
 
     mutating func tried(_ bytes: UInt64, _ last: Probe, _ now: Instant) -> Bool {
-        let isLoaded = bytes - last.bytes >= Self.some
-        if isLoaded { loaded = now }
+        if bytes - last.bytes >= Self.some { loaded = now }
         if let probe {
             let time = base.value.map { .nanoseconds($0) + Self.loss } ?? Self.loss * 2
             guard now - probe.sent > time else { return false }
@@ -27,7 +26,7 @@ extension LegRate {
             return false
         }
         let isUsed = trial?.isUsed(at: bytes, since: last.sent) ?? false
-        guard isWorthUsing, base.value == nil || isLoaded && isUsed else { return false }
+        guard isWorthUsing, base.value == nil || isUsed else { return false }
         probe = Probe(sent: now, bytes: bytes, isFull: isUsed && trial?.isBurst(now) ?? false)
         return true
     }

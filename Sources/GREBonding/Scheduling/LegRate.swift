@@ -224,7 +224,7 @@ public struct LegRate: Hashable, Sendable {
         let share = max(0.5, 1 - Double((probe.wait - Self.target).nanoseconds) / Double(time))
         let full = carried.map { _ in capacity ?? rate } ?? min(rate, capacity ?? rate)
         rate = UInt64(Double(full) * share)
-        if capacity ?? (rate &* 2) < settings.least { isWorthUsing = false }
+        if let capacity, capacity < settings.least { isWorthUsing = false }
         note(now)
     }
 
