@@ -5,6 +5,8 @@ import json
 from lab.namespaces import run
 
 # Counters, ages and numbers the kernel hands out: they differ without anything having changed.
+# Sets of ours.
+FILLED_BY_RULES = {"overflowing", "known_rates", "other_rates", "asked"}
 VOLATILE = {
     "ifindex", "link_index", "link_netnsid", "handle", "stats", "stats64", "packets", "bytes", "drops", "overlimits",
     "requeues", "backlog", "qlen", "expires", "used", "installed", "firstused", "lastused", "valid_life_time",
@@ -76,7 +78,9 @@ def difference(before: list[str], after: list[str]) -> list[str]:
 
 def _stable(value, table: str):
     if isinstance(value, dict):
-        return {key: _stable(item, table) for key, item in value.items() if key not in VOLATILE}
+        # What rules themselves add comes and goes with the packets.
+        skipped = VOLATILE | {"elem"} if value.get("name") in FILLED_BY_RULES else VOLATILE
+        return {key: _stable(item, table) for key, item in value.items() if key not in skipped}
     if isinstance(value, list):
         items = [_stable(item, table) for item in value]
         # Addresses are listed in the order in which they came.

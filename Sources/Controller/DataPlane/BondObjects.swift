@@ -33,7 +33,9 @@ struct BondObjects {
                     .element(
                         outer.peers(leg),
                         Element(outer.value(source), .integer(bond.key), data: .value(identity))))
-                objects.append(.element(outer.known, Element(outer.value(source), .integer(bond.key))))
+                // To a gateway both legs bring the same.
+                let known = KernelObject.element(outer.known, Element(outer.value(source), .integer(bond.key)))
+                if !objects.contains(known) { objects.append(known) }
             }
             if let destination = sendTo[leg.id] {
                 objects.append(
