@@ -4,9 +4,9 @@ import json
 
 from lab.namespaces import run
 
-# Counters, ages and numbers the kernel hands out: they differ without anything having changed.
-# Sets of ours.
+# Sets of ours whose elements rules add themselves.
 FILLED_BY_RULES = {"overflowing", "known_rates", "other_rates", "asked"}
+# Counters, ages and numbers the kernel hands out: they differ without anything having changed.
 VOLATILE = {
     "ifindex", "link_index", "link_netnsid", "handle", "stats", "stats64", "packets", "bytes", "drops", "overlimits",
     "requeues", "backlog", "qlen", "expires", "used", "installed", "firstused", "lastused", "valid_life_time",
