@@ -56,6 +56,15 @@ import Testing
         }
     }
 
+    @Test(arguments: [DHCPv6RelayMessage.Code.relayMessage, DHCPv6RelayMessage.Code.interfaceID])
+    func anOptionThatMayStandOnceDoes(code: UInt16) throws {
+        var message = DHCPv6RelayMessage(.relayForward, link: .any, peer: .any, message: [1, 0, 0, 1])
+        message.interfaceID = [7]
+        #expect(try DHCPv6RelayMessage(parsing: message.serialized()) == message)
+        let twice = message.serialized() + [0, UInt8(code), 0, 1, 9]
+        #expect(throws: WireError(.badOption, option: code)) { try DHCPv6RelayMessage(parsing: twice) }
+    }
+
     @Test func noServerGivesAwayAPrefixThatHoldsWhatIsReserved() {
         var relay = Sample.relay6 { $0.reserved = [.v6(IPv6Address("2001:db8:0:1ff::1")!)] }
         ask(&relay, one)

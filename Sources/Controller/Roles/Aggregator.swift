@@ -15,15 +15,15 @@ final class Aggregator: Role {
     private let loop: EventLoop
     let common: Common
     var point: AggregationPoint
-    private var sockets: [ControlSocket] = []
+    private(set) var sockets: [ControlSocket] = []
     var subscribers: SubscriberList
     let outers: [IPFamily: OuterTable]
     var numbers = BondNumbers()
     var watch = PathWatch()
     /// The keys of the sessions whose packets are put in order.
-    private var keys: [UInt32: UInt32] = [:]
+    var keys: [UInt32: UInt32] = [:]
     /// Of each bond, for what is said of it when it is gone.
-    private(set) var described: [UInt32: (client: ClientIdentificationName, device: String)] = [:]
+    var described: [UInt32: (client: ClientIdentificationName, device: String)] = [:]
     var ledger = TrafficLedger(isGateway: false)
     var rounds = SampleRounds()
     var watchedUntil = Instant(nanoseconds: 0)
@@ -249,93 +249,6 @@ final class Aggregator: Role {
         return subscribers[client].map { $0.prefix != nil || $0.pool != nil } ?? false
     }
 
-    // MARK: Data plane
-
-    func apply(_ id: UInt32, _ bond: Bond?) {
-        guard let bond, let outer = outers[bond.aggregator.family], let subscriber = subscribers[bond.client] else {
-            leases?.remove(id)
-            common.state.apply([], for: .bond(id))
-            lteRates[id] = nil
-            numbers.release(id)
-            watch.set(id, at: [], isNarrow: false, now: Clock.now())
-            if let key = keys.removeValue(forKey: id) { common.queue.set(key, nil) }
-            ledger.remove(id)
-            return
-        }
-        let number = numbers.take(id)
-        let device = "\(settings.tunnel.prefix)\(number)"
-        let mtu = mtu(of: bond, id, subscriber)
-        let policy = LegPolicy(settings.colour, subscriber.rates)
-        let known = policy.committed(bond.committedInformationRate, settings.colour)
-        let cir = known ?? Colouring.unknownRate
-        let overhead = Int(Overhead.outer(outer.family, numbered: policy.numbersPackets) + (esp?.typical ?? 0)) + 14
-        setLTERate(of: id, bond, cir, subscriber.rates.lteDownstream)
-        var objects = BondObjects(
-            outer: outer, device: device, canonicalRemote: BondNumbers.address(number, outer.family), mtu: mtu,
-            alias: "spillway bond of \(bond.client)", receiveFrom: bond.legs, sendTo: bond.legs, sendFrom: [:],
-            colouring: Colouring(
-                policy.distribution(bond.distribution, isRateKnown: known != nil), table: outer,
-                rate: cir.bytesPerSecond, burst: UInt32(clamping: settings.colour.burstBytes(cir: cir, mtu: mtu)),
-                overhead: overhead, secondary: secondLeg(of: id, subscriber.rates.lteDownstream),
-                secondaryOverhead: overhead, queues: settings.colour.overflow == .queue, policy: policy),
-            numbersPackets: policy.numbersPackets
-        ).objects(bond)
-        var routes = subscriber.routes
-        if let address = subscriber.address { routes.append(IPPrefix(host: .v4(address))) }
-        if let address = subscriber.address6 { routes.append(IPPrefix(host: .v6(address))) }
-        if let prefix = subscriber.prefix { routes.append(prefix) }
-        let client = ClientIdentity(bond.client)
-        if let client, let leases { routes += leases.resources(of: client).filter { !routes.contains($0) } }
-        for prefix in routes {
-            objects.append(
-                .route(
-                    RouteToDevice(
-                        prefix, link: device, protocol: RouteProtocol(rawValue: settings.kernel.routeProtocol))))
-        }
-        common.state.apply(objects, for: .bond(id))
-        let link = common.state.index(of: device)
-        if let client, link != 0 {
-            leases?.add(ServedBond(session: id, link: link, client: client, group: subscriber.pool ?? "", mtu: mtu))
-        }
-        keys[id] = bond.key
-        described[id] = (bond.client, device)
-        resequence(id)
-    }
-
-    func resequence(_ id: UInt32) {
-        guard let bond = point.sessions[id]?.bond else { return }
-        common.queue.set(
-            bond.key,
-            bond.legs.count > 1
-                ? .init(settings.resequencer, expected: secondaryDelay(of: id).nanoseconds) : .passing)
-    }
-
-    /// Where the kernel counts for a session.
-    func legCounters(of id: UInt32) -> LegCounters? {
-        guard let bond = point.sessions[id]?.bond, let outer = outers[bond.aggregator.family],
-            let number = numbers.number(of: id)
-        else { return nil }
-        return LegCounters(
-            outer: outer, key: bond.key, receiveFrom: bond.legs,
-            canonicalRemote: BondNumbers.address(number, outer.family))
-    }
-
-    /// What the kernel counted for a session, leg by leg.
-    func traffic(of id: UInt32) -> [LegID: LegTraffic]? {
-        guard let counters = legCounters(of: id) else { return nil }
-        do {
-            return try counters.read(common.state.tables)
-        } catch {
-            common.kernelLog(.warning, "no-counters", "\(error)", ["session": id])
-            return nil
-        }
-    }
-
-    func device(of id: UInt32) -> String? { numbers.number(of: id).map { "\(settings.tunnel.prefix)\($0)" } }
-
-    /// Control messages lost because a socket was full.
-    var controlDrops: UInt64 { sockets.reduce(0) { $0 + UInt64($1.drops) } }
-
     // MARK: Status
 
     func answer(_ request: Request) -> String {
@@ -354,63 +267,6 @@ final class Aggregator: Role {
     /// "12 bonds", "3 bonds, draining"
     var summary: String {
         "\(point.sessions.count) bond\(point.sessions.count == 1 ? "" : "s")\(point.isDraining ? ", draining" : "")"
-    }
-}
-
-/// Numbers of bonds: the lowest that is free, so that devices keep short names and addresses of the pool return.
-struct BondNumbers {
-    private var taken: [UInt32: UInt32] = [:]
-    private var free: [UInt32] = []
-    private var next: UInt32 = 0
-
-    func number(of session: UInt32) -> UInt32? { taken[session] }
-
-    mutating func take(_ session: UInt32) -> UInt32 {
-        if let number = taken[session] { return number }
-        let number: UInt32
-        if let index = free.indices.min(by: { free[$0] < free[$1] }) {
-            number = free.remove(at: index)
-        } else {
-            number = next
-            next += 1
-        }
-        taken[session] = number
-        return number
-    }
-
-    /// Gives a session the number that it had.
-    /// - Returns: whether nobody else has it
-    mutating func take(_ session: UInt32, as number: UInt32) -> Bool {
-        guard number < Self.limit, taken[session] == nil else { return false }
-        if number < next {
-            guard let place = free.firstIndex(of: number) else { return false }
-            free.remove(at: place)
-        } else {
-            free += next..<number
-            next = number + 1
-        }
-        taken[session] = number
-        return true
-    }
-
-    /// Devices of one kind at most.
-    private static let limit: UInt32 = 1 << 17
-
-    mutating func release(_ session: UInt32) {
-        if let number = taken.removeValue(forKey: session) { free.append(number) }
-    }
-
-    /// Addresses that stand for bonds inside this host and never leave it: class E, which nobody routes, and a
-    /// unique local prefix.
-    static func pool(_ family: IPFamily) -> IPPrefix {
-        IPPrefix(address(0, family), length: family == .v4 ? 8 : 80)?.masked ?? .all(family)
-    }
-
-    static func address(_ number: UInt32, _ family: IPFamily) -> IPAddress {
-        switch family {
-        case .v4: .v4(IPv4Address(rawValue: 0xF000_0001 &+ number & 0xFF_FFFF))
-        case .v6: .v6(IPv6Address(high: 0xFD53_7069_6C6C_7761, low: 0x0080_0000_0000_0001 &+ UInt64(number)))
-        }
     }
 }
 

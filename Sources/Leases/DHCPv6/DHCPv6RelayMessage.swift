@@ -35,7 +35,8 @@ public struct DHCPv6RelayMessage: Hashable, Sendable {
         self.message = message
     }
 
-    /// The payload of a UDP datagram, or of a Relay Message option. Fails without a Relay Message option, too.
+    /// The payload of a UDP datagram, or of a Relay Message option. Fails without a Relay Message option, and with
+    /// two, too.
     public init(parsing bytes: [UInt8]) throws(WireError) {
         var reader = ByteReader(bytes.span.bytes)
         guard let code = reader.uint8() else { throw WireError(.truncated) }
@@ -48,8 +49,11 @@ public struct DHCPv6RelayMessage: Hashable, Sendable {
         var others: [DHCPv6Option] = []
         for option in try DHCPv6Option.list(reader.rest()) {
             switch option.code {
-            case Code.relayMessage where message == nil: message = option.value
-            case Code.interfaceID where interfaceID == nil: interfaceID = option.value
+            // Who reads the last of two would see another message than who reads the first: RFC 8415 §21.1.
+            case Code.relayMessage where message != nil, Code.interfaceID where interfaceID != nil:
+                throw WireError(.badOption, option: option.code)
+            case Code.relayMessage: message = option.value
+            case Code.interfaceID: interfaceID = option.value
             default: others.append(option)
             }
         }
