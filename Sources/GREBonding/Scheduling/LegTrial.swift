@@ -24,8 +24,14 @@ struct LegTrial: Hashable, Sendable {
     /// How often in a row the leg was too slow: a round trip may be long for another reason.
     private var slow = 0
 
+    /// What the window takes at the rate.
+    private let duration: Duration
+
     /// - Parameter rate: that a search begins with, bytes a second
-    init(rate: UInt64) { window = max(Self.leastWindow, LegRate.carried(rate, Self.time)) }
+    init(rate: UInt64) {
+        window = max(Self.leastWindow, LegRate.carried(rate, Self.time))
+        duration = .nanoseconds(Int64(Double(window) * 1e9 / Double(max(rate, LegRate.slowest))))
+    }
 
     /// The leg's count of bytes that may not be exceeded.
     var end: UInt64 { begun &+ window }
@@ -44,7 +50,7 @@ struct LegTrial: Hashable, Sendable {
     }
 
     /// Whether what has left of the window left at once, so that an answer says something.
-    func isBurst(_ now: Instant) -> Bool { firstUse.map { now - $0 <= LegRate.interval * 5 / 2 } ?? false }
+    func isBurst(_ now: Instant) -> Bool { firstUse.map { now - $0 <= duration + LegRate.interval * 5 / 4 } ?? false }
 
     /// Takes how long a probe waited in the leg's queue.
     /// - Parameters:

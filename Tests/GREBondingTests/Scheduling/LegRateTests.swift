@@ -174,6 +174,14 @@ private struct Link {
         #expect(!rate.isWorthUsing && link.worst < .milliseconds(500) && link.sent < 14_000, "\(link.worst) \(link.sent)")
     }
 
+    /// At a low rate two packets take longer than it is between two looks.
+    @Test func theSearchBeginsAtLowRatesToo() {
+        var rate = LegRate(.init(ceiling: 490_000, least: 12_500))
+        var link = Link(4, .milliseconds(50))
+        _ = link.run(&rate, from: Self.start, seconds: 5)
+        #expect(rate.end == nil && rate.rate > 400_000, "\(rate.rate)")
+    }
+
     /// However little of it came last: nothing more may come before there is an answer.
     @Test func aWindowThatIsUsedUpIsAskedFor() {
         var rate = LegRate(Self.told)
