@@ -66,8 +66,9 @@ def flood(seconds):
 
 def killed(lab, network, hg, before):
     """What the kernel carries while the daemon is dead is counted when it is back."""
-    flows = flood(1.5)
-    time.sleep(0.7)
+    flows = flood(2)
+    # Until what LTE carries is known two packets at a time go there, without a daemon none more.
+    lab.wait("LTE is used", lambda: carried(network) - before > 100_000, seconds=5)
     hg.kill()
     at_kill = carried(network) - before
     for each in flows:
