@@ -31,7 +31,9 @@ extension KernelState {
             _ = mend(Clock.now())
         }
         isQuiet = false
-        sweepUnwanted(kernel, requestIDs)
+        sweepTables()
+        sweepAddresses(kernel)
+        sweep(kernel, requestIDs)
         return quietDrift
     }
 
@@ -45,50 +47,8 @@ extension KernelState {
             scheduled.insert(link)
             return
         }
-        let own = Set(Self.priorities(colouring))
-        let numbers = present.filter { own.contains($0.filter.priority) }
-            .sorted { $0.filter.priority < $1.filter.priority }.flatMap { $0.actions.map(\.action.index) }
+        let numbers = Self.actionNumbers(present, colouring)
         if numbers.count == colouring.actions.joined().count { actions[link] = numbers }
-    }
-
-    private var wantedObjects: some Sequence<KernelObject> { applied.values.lazy.joined() }
-
-    /// What is known to be ours and is none of what was applied.
-    private func sweepUnwanted(_ kernel: KernelConfiguration, _ requestIDs: ClosedRange<UInt32>) {
-        var links: Set<String> = [], rules: Set<Rule> = [], addresses: Set<String> = []
-        for object in wantedObjects {
-            switch object {
-            case .link(let name, _): links.insert(name)
-            case .rule(let rule): rules.insert(rule)
-            case .address(let link, let prefix, _): addresses.insert("\(index(of: link)) \(prefix)")
-            default: break
-            }
-        }
-        sweepTables()
-        for link in (try? route.links()) ?? []
-        where link.alias?.hasPrefix("spillway ") == true && !links.contains(link.name) {
-            _ = route.perform([Link.delete(.index(link.index))])
-        }
-        let priorities = kernel.rulePriority..<kernel.rulePriority + 16
-        let number = RouteProtocol(rawValue: kernel.routeProtocol)
-        for family in IPFamily.allCases {
-            for rule in (try? route.rules(family)) ?? []
-            where rule.protocol == number && priorities.contains(rule.priority) && !rules.contains(rule) {
-                _ = route.perform([rule.delete()])
-            }
-            for found in (try? route.routes(family, protocol: number)) ?? [] where found.protocol == number {
-                if places.routes[.route(table: found.table, found.destination)] == nil {
-                    _ = route.perform([found.delete()])
-                }
-            }
-            for found in (try? route.addresses(family)) ?? []
-            where found.address.protocol == kernel.routeProtocol
-                && !addresses.contains("\(found.address.link) \(found.address.address)")
-            {
-                _ = route.perform([found.address.delete()])
-            }
-        }
-        security.sweep(requestIDs, keeping: Array(wantedObjects))
     }
 
     private func sweepTables() {
@@ -99,5 +59,19 @@ extension KernelState {
         ]
         for table in all where places.tables[table] == nil { transaction.deleteIfPresent(table) }
         _ = try? tables.commit(transaction)
+    }
+
+    private func sweepAddresses(_ kernel: KernelConfiguration) {
+        let wanted = Set(applied.values.joined().compactMap { object in
+            if case .address(let link, let prefix, _) = object { "\(index(of: link)) \(prefix)" } else { nil }
+        })
+        for family in IPFamily.allCases {
+            for found in (try? route.addresses(family)) ?? []
+            where found.address.protocol == kernel.routeProtocol
+                && !wanted.contains("\(found.address.link) \(found.address.address)")
+            {
+                _ = route.perform([found.address.delete()])
+            }
+        }
     }
 }

@@ -26,10 +26,7 @@ extension KernelState {
         }
         for filter in Self.filters(index, colouring, []) { try route.perform(filter.add()) }
         // The kernel numbers the actions; by these numbers they are replaced while packets flow.
-        let own = Set(Self.priorities(colouring))
-        let present = try route.filters(link: index, parent: .egress)
-            .filter { own.contains($0.filter.priority) }.sorted { $0.filter.priority < $1.filter.priority }
-        let numbers = present.flatMap { $0.actions.map(\.action.index) }
+        let numbers = Self.actionNumbers(try route.filters(link: index, parent: .egress), colouring)
         let count = colouring.actions.joined().count
         guard numbers.count == count else {
             throw .malformed(Operation("read", "filters of \(link)"), "\(numbers.count) actions instead of \(count)")
@@ -53,6 +50,13 @@ extension KernelState {
             Filter(link: index, parent: .egress, priority: $0, handle: 1, .matchall, actions: $1)
         }
         return all + (numbers.isEmpty ? [] : pins(index, colouring, lists))
+    }
+
+    /// What the kernel has numbered the actions of ours among a device's filters, in the order of ``Colouring/actions``.
+    static func actionNumbers(_ present: [ObservedFilter], _ colouring: Colouring) -> [UInt32] {
+        let own = Set(priorities(colouring))
+        return present.filter { own.contains($0.filter.priority) }.sorted { $0.filter.priority < $1.filter.priority }
+            .flatMap { $0.actions.map(\.action.index) }
     }
 
     static func priorities(_ colouring: Colouring) -> [UInt16] {

@@ -6,6 +6,8 @@ import Observation
 struct FloodMeter {
     static let interval = Duration.seconds(30)
 
+    /// Those that have the counter.
+    var tables: [TableName] = []
     private var counted: [TableName: UInt64] = [:]
     private(set) var next: Instant
 
@@ -25,10 +27,10 @@ extension Common {
     /// Counts them as discarded, `flood`.
     /// - Returns: when it wants to be called again
     @discardableResult
-    func sampleFlood(_ tables: [TableName], _ now: Instant, isDue: Bool = false) -> Instant {
+    func sampleFlood(_ now: Instant, isDue: Bool = false) -> Instant {
         guard isDue || flood.next <= now else { return flood.next }
         flood.isDone(now)
-        for table in tables {
+        for table in flood.tables {
             guard let packets = counter(OuterTable.floodCounter, in: table) else { continue }
             let more = flood.take(packets, of: table)
             if more > 0 { count(OuterTable.floodCounter, more) }

@@ -36,7 +36,7 @@ extension Aggregator {
         if let ipsec { object.add("ipsec", ipsec.json) }
         object.add("queue", common.queueJSON)
         object.add("kernel", common.kernelJSON)
-        common.sampleFlood(outers.values.map(\.table), Clock.now(), isDue: true)
+        common.sampleFlood(Clock.now(), isDue: true)
         object.add("discarded", common.discardedJSON)
         object.add("control_drops", controlDrops)
         common.addEvents(to: &object)

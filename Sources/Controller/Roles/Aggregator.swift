@@ -69,6 +69,7 @@ final class Aggregator: Role {
                 overflowHold: settings.resequencer.overflowHold.rawValue)
         }
         self.outers = outers
+        common.flood.tables = outers.values.map(\.table)
         radius = settings.radius.map { RADIUSService(settings, $0, loop) }
     }
 
@@ -146,7 +147,7 @@ final class Aggregator: Role {
         return [
             point.deadline, common.queue.deadline, watch.due, leases?.work(now), rounds.due, lteSampling.due, radius,
             prefixWait.due, ipsec?.work(now), common.state.mend(now),
-            common.sampleFlood(outers.values.map(\.table), now),
+            common.sampleFlood(now),
         ].compactMap { $0 }.min()
     }
 

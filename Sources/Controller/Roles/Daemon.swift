@@ -168,26 +168,7 @@ final class Common {
         transaction.deleteIfPresent(PolicyTable.name)
         transaction.deleteIfPresent(NameRules.table)
         _ = try? state.tables.commit(transaction)
-        defer {
-            // Last: what is left of a bond must not send in the clear.
-            state.security.sweep((ipsec ?? IPsecConfiguration(keys: .configured)).requestIDs)
-        }
-        guard let links = try? state.route.links() else { return }
-        for link in links where link.alias?.hasPrefix("spillway ") == true {
-            _ = state.route.perform([Link.delete(.index(link.index))])
-        }
-        for family in [IPFamily.v4, .v6] {
-            for rule in (try? state.route.rules(family)) ?? []
-            where rule.protocol.rawValue == kernel.routeProtocol
-                && (kernel.rulePriority..<kernel.rulePriority + 16).contains(rule.priority)
-            {
-                _ = state.route.perform([rule.delete()])
-            }
-            for route in (try? state.route.routes(family, protocol: RouteProtocol(rawValue: kernel.routeProtocol))) ?? []
-            where route.protocol.rawValue == kernel.routeProtocol {
-                _ = state.route.perform([route.delete()])
-            }
-        }
+        state.sweep(kernel, (ipsec ?? IPsecConfiguration(keys: .configured)).requestIDs)
     }
 
     /// JSON of a bond's resequencer.

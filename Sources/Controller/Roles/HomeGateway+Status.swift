@@ -69,7 +69,7 @@ extension HomeGateway {
         if let ipsec { object.add("ipsec", ipsec.json) }
         object.add("queue", common.queueJSON)
         object.add("kernel", common.kernelJSON)
-        common.sampleFlood([outer.table], Clock.now(), isDue: true)
+        common.sampleFlood(Clock.now(), isDue: true)
         object.add("discarded", common.discardedJSON)
         object.add("control_drops", sockets.values.reduce(0) { $0 + $1.drops })
         common.addEvents(to: &object)

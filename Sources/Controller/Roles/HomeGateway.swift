@@ -87,6 +87,7 @@ final class HomeGateway: Role {
             source: .perLeg, markMask: settings.kernel.markMask,
             queues: settings.kernel.queue...settings.kernel.queue, controlProtocol: settings.dialect.protocolType,
             overflowHold: settings.resequencer.overflowHold.rawValue)
+        common.flood.tables = [outer.table]
         policy = PolicyTable(settings)
         leases = GatewayLeases(
             settings.tunnel, settings.state, loop,
@@ -149,7 +150,7 @@ final class HomeGateway: Role {
             common.state.mend(now), nameDeadline, names.work(), leases.work(now), ipsec?.work(now), session.deadline,
             common.queue.deadline,
             session.wantsTrafficSampleAt, session.wantsBypassSampleAt, diagnosticUntil, wantsPathsAt, quota?.next,
-            common.sampleFlood([outer.table], now),
+            common.sampleFlood(now),
         ].compactMap { $0 }.min()
     }
 

@@ -124,6 +124,16 @@ public struct ObservedFilter: Hashable, Sendable {
     }
 }
 
+extension tcmsg {
+    /// What stands at a place of a device; every field but these is 0.
+    init(link: UInt32, parent: TrafficHandle? = nil, handle: UInt32 = 0) {
+        self.init()
+        tcm_ifindex = Int32(bitPattern: link)
+        tcm_parent = parent?.rawValue ?? 0
+        tcm_handle = handle
+    }
+}
+
 /// `TCA_*`. What is in `TCA_OPTIONS` depends on `TCA_KIND`.
 enum TrafficSpace {
     static let kind = Attribute<TrafficSpace, String>(TCA_KIND, "TCA_KIND")

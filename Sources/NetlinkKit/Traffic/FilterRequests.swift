@@ -21,10 +21,7 @@ extension Filter {
     private var description: String { "filter \(priority) handle \(handle) at \(parent) on link \(link)" }
 
     private var header: tcmsg {
-        var header = tcmsg()
-        header.tcm_ifindex = Int32(bitPattern: link)
-        header.tcm_handle = handle
-        header.tcm_parent = parent.rawValue
+        var header = tcmsg(link: link, parent: parent, handle: handle)
         header.tcm_info = UInt32(priority) << 16 | UInt32(`protocol`.rawValue.bigEndian)
         return header
     }
@@ -71,9 +68,7 @@ extension Filter {
 extension Exchange {
     /// The filters at one place, with the counters of their actions.
     public func filters(link: UInt32, parent: TrafficHandle) throws(KernelError) -> [ObservedFilter] {
-        var header = tcmsg()
-        header.tcm_ifindex = Int32(bitPattern: link)
-        header.tcm_parent = parent.rawValue
+        let header = tcmsg(link: link, parent: parent)
         let request = Request(
             Operation("list", "filters at \(parent) on link \(link)"), type: UInt16(RTM_GETTFILTER), flags: .dump,
             header: header, TrafficSpace.self

@@ -11,10 +11,7 @@ extension Qdisc {
     public func delete() -> Request { request("delete", RTM_DELQDISC, []) }
 
     private func request(_ verb: String, _ type: Int, _ flags: MessageFlags) -> Request {
-        var header = tcmsg()
-        header.tcm_ifindex = Int32(bitPattern: link)
-        header.tcm_parent = parent.rawValue
-        header.tcm_handle = handle.rawValue
+        let header = tcmsg(link: link, parent: parent, handle: handle.rawValue)
         return Request(
             Operation(verb, "qdisc \(kind.name) at \(parent) on link \(link)"), type: UInt16(type), flags: flags,
             header: header, TrafficSpace.self
@@ -42,8 +39,7 @@ extension Qdisc {
 extension Exchange {
     /// - Parameter link: nil lists those of all devices
     public func qdiscs(link: UInt32? = nil) throws(KernelError) -> [ObservedQdisc] {
-        var header = tcmsg()
-        header.tcm_ifindex = Int32(bitPattern: link ?? 0)
+        let header = tcmsg(link: link ?? 0)
         let request = Request(
             Operation("list", "qdiscs"), type: UInt16(RTM_GETQDISC), flags: .dump, header: header, TrafficSpace.self
         ) { _ in }
@@ -53,9 +49,7 @@ extension Exchange {
     /// The queueing discipline at one place.
     /// - Returns: nil when there is none
     public func qdisc(link: UInt32, parent: TrafficHandle) throws(KernelError) -> ObservedQdisc? {
-        var header = tcmsg()
-        header.tcm_ifindex = Int32(bitPattern: link)
-        header.tcm_parent = parent.rawValue
+        let header = tcmsg(link: link, parent: parent)
         // Without an echo the answer goes to those who watch, and not to who asks.
         let request = Request(
             Operation("read", "qdisc at \(parent) on link \(link)"), type: UInt16(RTM_GETQDISC), flags: .echo,

@@ -91,10 +91,7 @@ extension TrafficClass {
     public func delete() -> Request { request("delete", RTM_DELTCLASS, []) }
 
     private func request(_ verb: String, _ type: Int, _ flags: MessageFlags) -> Request {
-        var header = tcmsg()
-        header.tcm_ifindex = Int32(bitPattern: link)
-        header.tcm_parent = parent.rawValue
-        header.tcm_handle = handle.rawValue
+        let header = tcmsg(link: link, parent: parent, handle: handle.rawValue)
         return Request(
             Operation(verb, "class \(handle) on link \(link)"), type: UInt16(type), flags: flags, header: header,
             TrafficSpace.self
@@ -120,8 +117,7 @@ extension TrafficClass {
 extension Exchange {
     /// The `htb` classes of a device.
     public func trafficClasses(link: UInt32) throws(KernelError) -> [ObservedTrafficClass] {
-        var header = tcmsg()
-        header.tcm_ifindex = Int32(bitPattern: link)
+        let header = tcmsg(link: link)
         let request = Request(
             Operation("list", "classes on link \(link)"), type: UInt16(RTM_GETTCLASS), flags: .dump, header: header,
             TrafficSpace.self

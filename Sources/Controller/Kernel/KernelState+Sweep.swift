@@ -1,0 +1,37 @@
+import Addresses
+import Configuration
+import NetlinkKit
+
+extension KernelState {
+    /// Removes the devices, rules, routes and IPsec objects that are known to be ours and are none of what was applied:
+    /// at the start of a run that makes all anew that is all of them.
+    func sweep(_ kernel: KernelConfiguration, _ requestIDs: ClosedRange<UInt32>) {
+        let wanted = Array(applied.values.joined())
+        var links: Set<String> = [], rules: Set<Rule> = []
+        for object in wanted {
+            switch object {
+            case .link(let name, _): links.insert(name)
+            case .rule(let rule): rules.insert(rule)
+            default: break
+            }
+        }
+        for link in (try? route.links()) ?? []
+        where link.alias?.hasPrefix("spillway ") == true && !links.contains(link.name) {
+            _ = route.perform([Link.delete(.index(link.index))])
+        }
+        let priorities = kernel.rulePriority..<kernel.rulePriority + 16
+        let number = RouteProtocol(rawValue: kernel.routeProtocol)
+        for family in IPFamily.allCases {
+            for rule in (try? route.rules(family)) ?? []
+            where rule.protocol == number && priorities.contains(rule.priority) && !rules.contains(rule) {
+                _ = route.perform([rule.delete()])
+            }
+            for found in (try? route.routes(family, protocol: number)) ?? []
+            where found.protocol == number && places.routes[.route(table: found.table, found.destination)] == nil {
+                _ = route.perform([found.delete()])
+            }
+        }
+        // Last: what is left of a bond must not send in the clear.
+        security.sweep(requestIDs, keeping: wanted)
+    }
+}
