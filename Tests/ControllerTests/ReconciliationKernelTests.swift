@@ -32,13 +32,15 @@ import Testing
             pins: variant == .pins)
     }
 
+    /// One time for all: objects that are made twice are the same.
+    private static let soon = Clock.now() + .seconds(10_000)
+
     static func objects(_ variant: Variant) -> [KernelObject] {
         let own = IPv4Address(10, 1, 0, 2), other = IPv4Address(10, 2, 0, 2)
         let legs: [LegID: IPAddress] = [.primary: .v4(own), .secondary: .v4(other)]
         let bond = Bond(
             sessionID: 1, key: 0x5A5A_2A36, aggregator: h, legs: legs, distribution: .overflow(.primary, .secondary),
             committedInformationRate: 50_000, client: ClientIdentificationName("gateway-1")!)
-        let soon = Clock.now() + .seconds(1000)
         let prefix = IPPrefix("2001:db8:a::/56")!
         var objects = BondObjects(
             outer: outer, device: "bond0", canonicalRemote: .v4(IPv4Address(192, 0, 0, 9)), mtu: 1468,

@@ -138,6 +138,45 @@ import Testing
         #expect(out.suffix(2) == [8, 9] && r.statistics.timedOut == 1)
     }
 
+    // MARK: The first leg comes past it while no other leg is in use
+
+    private static let pausing = Resequencer.Settings(bufferLimit: 256, timer: 80_000_000, pause: 1_000)
+
+    @Test func whatTheFirstLegHadPastItIsNotWaitedFor() {
+        var r = Resequencer(settings: Self.pausing)
+        // 102 to 107 went past it.
+        #expect(run([(100, 1), (101, 1), (108, 0), (109, 0), (111, 0), (110, 1), (112, 0)], &r) == [
+            100, 101, 108, 109, 110, 111, 112,
+        ])
+        #expect(r.depth == 0 && r.deadline == nil && r.statistics.timedOut == 0 && r.statistics.passedOver == 0)
+        // What a further leg has had longer than that is late.
+        #expect(run([(105, 1)], &r) == [105])
+        #expect(r.statistics.late == 1 && r.statistics.overtaken == 1)
+    }
+
+    @Test func aFasterLegsNumbersAreKeptUntilTheFirstLegIsThere() {
+        var r = Resequencer(settings: Self.pausing)
+        #expect(run([(100, 1), (101, 1), (103, 1), (98, 0), (99, 0), (102, 0), (104, 0)], &r) == [
+            100, 101, 103, 98, 99, 102, 104,
+        ])
+        #expect(r.depth == 0 && r.statistics.late == 0 && r.statistics.passedOver == 0)
+    }
+
+    @Test func aPauseIsTakenIntoAccountEachTime() {
+        var r = Resequencer(settings: Self.pausing)
+        #expect(run([(0, 1), (1, 0), (2, 1), (3, 0)], &r) == [0, 1, 2, 3])
+        #expect(run([(5, 0), (4, 1)], &r, at: 999) == [4, 5])
+        #expect(run([(40, 1), (44, 1), (41, 0), (42, 0), (43, 0), (45, 0)], &r, at: 1999) == [40, 44, 41, 42, 43, 45])
+        #expect(r.depth == 0 && r.statistics.resynchronized == 0)
+    }
+
+    @Test func aPauseLetsGoWhatIsHeld() {
+        var r = Resequencer(settings: Self.pausing)
+        #expect(run([(0, 1), (1, 0), (3, 0)], &r) == [0, 1])
+        #expect(run([(9, 1), (9, 1), (9, 0)], &r, at: 1000) == [3, 9, 9, 9])
+        #expect(r.depth == 0 && r.deadline == nil)
+    }
+
     @Test func jumpBeyondTheBufferStartsAnew() {
         var r = Resequencer(settings: .init(bufferLimit: 64, timer: 80_000_000))
         #expect(run([(0, 0), (2, 0), (1000, 0), (1001, 1)], &r) == [0, 2, 1000, 1001])
@@ -170,7 +209,8 @@ import Testing
     @Test(arguments: 1...200)
     func nothingIsLostOrInvented(seed: Int) {
         var random = SplitMix(state: UInt64(seed))
-        var r = Resequencer(settings: .init(bufferLimit: 128, timer: 1000))
+        let pause: Int64? = seed % 3 == 0 ? 2000 : nil
+        var r = Resequencer(settings: .init(bufferLimit: 128, timer: 1000, pause: pause))
         var put: [UInt64: Int] = [:]
         var got: [UInt64: Int] = [:]
         var now: Int64 = 0

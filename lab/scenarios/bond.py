@@ -11,7 +11,8 @@ from lab.topology import CLIENT, HAAP, HAAP6, SERVER, SERVER6, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary()]
-TOPOLOGY, SECONDS, OMIT = "village", 4, 3
+# A flow that was told once to be slow takes some seconds to use all that LTE turns out to carry.
+TOPOLOGY, SECONDS, OMIT = "village", 4, 5
 
 prepare = spillway.prepare
 

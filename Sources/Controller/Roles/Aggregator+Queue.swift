@@ -7,6 +7,9 @@ struct SampleTimes {
     var nextAll: Instant?
     var nextBusy: Instant?
 
+    /// Where they are few, LTE's first packets are noticed soon.
+    static func pause(_ bonds: Int) -> Duration { .milliseconds(min(max(bonds, 200), 1000)) }
+
     var due: Instant? { busy.isEmpty ? nextAll : [nextAll, nextBusy].compactMap { $0 }.min() }
 }
 
@@ -31,7 +34,7 @@ extension Aggregator {
 
     func sampleLTE(_ now: Instant) {
         if let due = lteSampling.nextAll, due <= now {
-            lteSampling.nextAll = lteRates.isEmpty ? nil : now + .seconds(1)
+            lteSampling.nextAll = lteRates.isEmpty ? nil : now + SampleTimes.pause(lteRates.count)
             lteSampling.nextBusy = now + LegRate.interval
             for id in lteRates.keys { sampleLTE(of: id, now) }
         } else if let due = lteSampling.nextBusy, due <= now {

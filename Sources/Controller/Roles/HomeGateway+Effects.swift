@@ -171,5 +171,7 @@ extension Resequencer.Settings {
                 bufferLimit: settings.buffer, timer: 1_000_000_000,
                 silence: min(max(difference + 4 * jitter, 400_000_000), 1_000_000_000), expected: expected)
         }
+        // By the kernel's clock a bond stops being put in order: its own word is not known here, a little less is safe.
+        pause = settings.overflowHold.duration.nanoseconds / 4 * 3
     }
 }

@@ -49,7 +49,8 @@ extension HomeGateway {
         if lteWorth.isLeft, !session.leavesSecondary { lteWorth.reset() }
         let statistics = common.queue.statistics(of: bond.key)?.0
         let gone = (statistics?.passedOver ?? 0) &+ (statistics?.timedOut ?? 0)
-        let losses = gone - min(gone, statistics?.late ?? 0)
+        let late = (statistics?.late ?? 0) - (statistics?.overtaken ?? 0)
+        let losses = gone - min(gone, late)
         let packets = traffic[.secondary]?.received.packets ?? 0
         guard let last = judged, packets >= last.packets, losses >= last.losses else {
             return judged = (now, packets, losses)
@@ -72,9 +73,9 @@ extension HomeGateway {
         guard kilobits > 0, let first = session.roundTripTime(of: .primary)?.least, let key = session.bond?.key else {
             return nil
         }
-        let late = Duration.nanoseconds(common.queue.lateness(of: key) ?? 0)
+        let lateness = Duration.nanoseconds(common.queue.lateness(of: key) ?? 0)
         return LegWorth.Path(
-            primaryRate: Double(kilobits) * 125 / 1500, primaryRoundTrip: first, later: max(secondaryDelay, late))
+            primaryRate: Double(kilobits) * 125 / 1500, primaryRoundTrip: first, later: max(secondaryDelay, lateness))
     }
 
     private func adjustQueue() {

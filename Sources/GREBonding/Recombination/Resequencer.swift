@@ -19,17 +19,24 @@ public struct Resequencer: Sendable {
         public var timer: Int64
         /// Legs in use, 1…16.
         public var legs: Int
+        /// Nanoseconds without a packet on a further leg after which those of the first leg may have come past this;
+        /// nil: they never do.
+        public var pause: Int64?
 
         /// Everything goes as it comes: only one leg is left.
         public static let passing = Settings(bufferLimit: 0, timer: 0)
 
         /// - Parameter silence: nil: `timer`, which alone decides then
-        public init(bufferLimit: Int, timer: Int64, silence: Int64? = nil, expected: Int64? = nil, legs: Int = 2) {
+        public init(
+            bufferLimit: Int, timer: Int64, silence: Int64? = nil, expected: Int64? = nil, legs: Int = 2,
+            pause: Int64? = nil
+        ) {
             self.bufferLimit = bufferLimit
             self.timer = timer
             self.silence = min(silence ?? timer, timer)
             self.expected = expected.map { max($0, 0) }
             self.legs = min(max(legs, 1), 16)
+            self.pause = pause
         }
     }
 
@@ -40,6 +47,8 @@ public struct Resequencer: Sendable {
         public var held: UInt64 = 0
         /// Came after a later number had been released: delivered out of order.
         public var late: UInt64 = 0
+        /// Those of them that nothing had been given up for: the first leg's later numbers had come past this.
+        public var overtaken: UInt64 = 0
         /// Numbers given up because both legs had passed them.
         public var passedOver: UInt64 = 0
         /// Numbers given up because the timer ran out.
@@ -52,7 +61,7 @@ public struct Resequencer: Sendable {
         public var longestWait: Int64 = 0
     }
 
-    private struct Slot {
+    struct Slot {
         var token: UInt64 = 0
         /// Arrival, nanoseconds; .min: empty.
         var arrival: Int64 = .min
@@ -65,19 +74,26 @@ public struct Resequencer: Sendable {
     }
     public private(set) var statistics = Statistics()
     /// Packets held now, and numbers of those that did not wait.
-    public private(set) var depth = 0
-    private var expected: UInt32?
+    public internal(set) var depth = 0
+    var expected: UInt32?
     /// The number after the highest one held or released.
-    private var horizon: UInt32 = 0
+    var horizon: UInt32 = 0
     /// The lowest number held; meaningful while something is. Kept so that no packet has to search a gap for it.
-    private var firstHeld: UInt32 = 0
+    var firstHeld: UInt32 = 0
     /// A ring, indexed by the low bits of the number; it grows to the limit as distances do, so that a bond which
     /// never needs it costs nothing.
-    private var ring: [Slot] = []
-    private var mask: UInt32 = 0
+    var ring: [Slot] = []
+    var mask: UInt32 = 0
     /// The highest number seen on each leg, and when.
     private var legs: [LegMark]
-    private var lateInARow = 0
+    var lateInARow = 0
+    /// When a packet came on a further leg last.
+    var furtherSeen: Int64 = .min
+    /// No packet of the first leg has come since it may have been past this: how far it is cannot be known. What comes
+    /// goes at once, and its numbers are kept.
+    var isJoining = false
+    /// Numbers that may have been under way on a further leg when the first one was there again.
+    var joined: (from: UInt32, to: UInt32) = (0, 0)
     /// How long after ``waitingSince`` what was missing came, lately.
     private var lateness = RecentExtreme(.greatest, window: .seconds(5))
     /// Since when a leg that may have the next number has said nothing while a later one waits.
@@ -120,6 +136,8 @@ public struct Resequencer: Sendable {
     ) {
         if settings.bufferLimit == 0 { return release(token) }
         let index = min(max(leg, 0), legs.count - 1)
+        let wasJoining = isJoining
+        if index > 0 { further(sequence, now, release) } else if isJoining { join(at: sequence) }
         guard let next = expected else {
             restart(at: sequence)
             legs[index] = LegMark(highest: sequence, seen: now)
@@ -131,10 +149,14 @@ public struct Resequencer: Sendable {
         }
         legs[index].seen = now
         let distance = Int32(bitPattern: sequence &- next)
-        if distance == 0 {
+        if isJoining {
+            statistics.inOrder &+= 1
+            if distance >= 0 { keep(sequence, Int(distance)) }
+            return release(token)
+        } else if distance == 0 {
             lateInARow = 0
             statistics.inOrder &+= 1
-            if depth > 0 { lateness.add(now &- waitingSince, at: now) }
+            if depth > 0, !wasJoining { lateness.add(now &- waitingSince, at: now) }
             release(token)
             expected = next &+ 1
             if Int32(bitPattern: horizon &- next) <= 0 { horizon = next &+ 1 }
@@ -172,6 +194,8 @@ public struct Resequencer: Sendable {
         mask = 0
         legs = Self.marks(settings)
         deadline = nil
+        furtherSeen = .min
+        isJoining = false
     }
 
     private mutating func restart(at sequence: UInt32) {
@@ -183,6 +207,7 @@ public struct Resequencer: Sendable {
     private mutating func late(_ sequence: UInt32, _ leg: Int, _ now: Int64) {
         statistics.late &+= 1
         lateInARow += 1
+        if sequence &- joined.from < joined.to &- joined.from { statistics.overtaken &+= 1 }
         if sequence &- givenUp.from < givenUp.to &- givenUp.from { lateness.add(now &- givenUp.since, at: now) }
         // Nothing but late numbers: the sender restarted its count, or was away for half the number space.
         if lateInARow >= 32, depth == 0 {
@@ -284,7 +309,7 @@ public struct Resequencer: Sendable {
         deadline = min(alive &+ silence, arrival &+ settings.timer)
     }
 
-    private mutating func grow(toHold count: Int) {
+    mutating func grow(toHold count: Int) {
         guard count > ring.count else { return }
         var size = max(64, ring.count)
         while size < count { size *= 2 }
