@@ -78,7 +78,7 @@ __attribute__((section("scheduler"), used)) int schedule(struct __sk_buff *skb) 
     // Headers that segmentation repeats: those of IP and TCP, about.
     u64 length = skb->len + (segments - 1) * 52;
     u64 size0 = length + segments * plan->overhead[0], size1 = length + segments * plan->overhead[1];
-    u32 asked = skb->mark & plan->mask;
+    u32 asked = skb->mark & plan->pin_mask;
     int single = plan->legs != 3;
     // Where flows keep to a leg, each leg has a queue of its own.
     int keeps = !single && plan->flow_share;

@@ -263,4 +263,25 @@ import Testing
         #expect(context.resolve("/s.toml", relativeTo: "/etc/spillway/a.toml") == "/s.toml")
         #expect(context.resolve("s.toml", relativeTo: "a.toml") == "s.toml")
     }
+
+    @Test func pins() throws {
+        let c = try aggregationPoint([
+            "a.toml": head + """
+                [[pin]]
+                leg = "dsl"
+                description = "calls"
+                destination_ip = "203.0.113.0/28"
+                [[pin]]
+                leg = "lte"
+                source_port = "7300-7310"
+                """
+        ])
+        #expect(c.pins.map(\.leg) == [.dsl, .lte])
+        #expect(c.pins.map(\.item.kind) == [.destinationIP, .sourcePort] && c.pins[0].item.description == "calls")
+        for key in ["fqdn = \"a.example\"", "source_mac = \"02:00:00:00:00:01\""] {
+            let found = problems(head + "[[pin]]\nleg = \"dsl\"\n" + key)
+            #expect(found.count == 1 && found[0].contains("packets on their way to gateways do not tell it"), "\(found)")
+        }
+        #expect(problems(head + "[[pin]]\ndscp = 46").map { $0.hasSuffix("pin.leg: required, but missing") } == [true])
+    }
 }

@@ -41,7 +41,7 @@ import Testing
     @Test func manualHasEveryKey() throws {
         let problems = ProblemCollector()
         let haap = "role='haap'\n[[subscriber]]\n[session]\ndsl_attributes=[{}]\n[[filter_list]]\n[[filter_list.item]]\n[[pool]]"
-            + "\n[radius]\n[[radius.server]]\n[relay]"
+            + "\n[radius]\n[[radius.server]]\n[relay]\n[[pin]]"
         let hg = "role='hg'\ncin='x'\n[dsl]\n[lte]\n[lte.quota]\n[[bypass]]\n[[exception]]\n[[pin]]"
         for text in [hg, haap] {
             let root = try TOMLParser.parse(Array(text.utf8), file: "t")

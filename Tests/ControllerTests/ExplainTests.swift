@@ -97,7 +97,7 @@ import Testing
         let walk = try RuleWalk(packet, ruleset.rules, from: "choose") { name, register in
             elements[name]?.first { holds($0, register) }
         }
-        return PolicyDecision(walk, way: table.way(mark:))
+        return PolicyDecision(walk) { PolicyTable.way(mark: $0, table.markMask) }
     }
 
     /// Field by field, each in registers of its own.
@@ -180,7 +180,8 @@ import Testing
             for (item, match, miss) in Self.cases {
                 for packet in [match, miss] {
                     let walk = try #require(try state.tables.follow(packet, through: PolicyTable.name, from: "choose"))
-                    #expect(PolicyDecision(walk, way: policy.way(mark:)) == (try Self.decide(packet)), "\(item)")
+                    let decision = PolicyDecision(walk) { PolicyTable.way(mark: $0, policy.markMask) }
+                    #expect(decision == (try Self.decide(packet)), "\(item)")
                 }
             }
             #expect(try state.tables.follow(Self.packet(), through: PolicyTable.name, from: "nowhere") == nil)

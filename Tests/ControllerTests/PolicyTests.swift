@@ -153,6 +153,42 @@ struct LinearCongruential: RandomNumberGenerator {
         }
     }
 
+    @Test func answersHaveSourceAndDestinationTheOtherWayRound() throws {
+        let sets = MatchSets(MatchSetsTests.items, isMirrored: true)
+        let plain = MatchSets(MatchSetsTests.items)
+        #expect(sets.names.isEmpty && sets.elements[.mac] == nil)
+        #expect(sets.elements[.source4] == plain.elements[.destination4])
+        #expect(sets.elements[.destinationAndPort6] == plain.elements[.sourceAndPort6])
+        #expect(sets.elements[.destinationAndPortRange4] == plain.elements[.sourceAndPortRange4])
+        #expect(sets.elements[.sourceAndPortRange4] == plain.elements[.destinationAndPortRange4])
+        #expect(sets.elements[.destination4] == plain.elements[.source4])
+        #expect(sets.elements[.sourcePort] == plain.elements[.destinationPort])
+        #expect(sets.elements[.protocol] == plain.elements[.protocol] && sets.elements[.dscp6] == plain.elements[.dscp6])
+        #expect(sets.applied + sets.problems.filter { $0.reason == "answers_do_not_tell" }.count == plain.applied)
+    }
+
+    /// The aggregation point's pins, as nft lists them.
+    @Test(.kernel) func nftReadsPins() throws {
+        let pins = [
+            Pin(FilterItem(.dscp, description: "voice", value: "46"), .dsl),
+            Pin(FilterItem(.destinationIP, description: "store", value: "203.0.113.0/28"), .lte),
+            Pin(FilterItem(.sourceIPAndPort, description: "camera", value: "[2001:db8::1]:443"), .lte),
+        ]
+        let table = try #require(PinTable(pins, markMask: 0xF000_0000))
+        #expect(PinTable([], markMask: 0xF000_0000) == nil)
+        try inNewNamespace { state in
+            #expect(state.apply([.ruleset(table.ruleset())], for: .policy))
+            let listed = try shell("nft list ruleset")
+            for part in [
+                "ip saddr @pin_lte_saddr4 goto take_lte", "ip6 daddr . th dport @pin_lte_daddr_dport6 goto take_lte",
+                "ip dscp @pin_dsl_dscp4 goto take_dsl", "203.0.113.0/28 comment \"store\"",
+                "type filter hook postrouting priority mangle", "meta mark set meta mark & 0x0fffffff",
+            ] { #expect(listed.contains(part), "\(part) in \(listed)") }
+            try shell("nft flush ruleset; nft -f - <<'END'\n\(listed)\nEND")
+            #expect(try shell("nft list ruleset") == listed)
+        }
+    }
+
     /// Ten thousand items come as one generation of the rule set, and go as one.
     @Test(.kernel) func tenThousandItemsAreOneTransaction() throws {
         let policy = Self.table()

@@ -20,6 +20,8 @@ struct scheduler_plan {
     uint64_t second_end;
     // Packet marks of the legs, and the bits they are in.
     uint32_t mark[SCHEDULER_LEGS], mask;
+    // The same bits where a packet that comes with a leg's mark keeps to that leg; 0: where marks do not count.
+    uint32_t pin_mask;
     // Bytes that a packet grows by on a leg.
     uint32_t overhead[SCHEDULER_LEGS];
     // Bit n: leg n may be used.

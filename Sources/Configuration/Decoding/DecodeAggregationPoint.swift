@@ -31,6 +31,7 @@ struct AggregationPointDecoder {
         result.ipsec = table.ipsec(context)
         let filterLists = FilterListDecoder(table, context: context)
         result.filterLists = filterLists.lists
+        result.pins = table.pins(areOfAnswers: true)
         let pools = PoolDecoder(table)
         result.pools = pools.pools
         result.relay = table.leaseRelay(addresses: addresses, pools: pools.pools)

@@ -79,3 +79,28 @@ extension FilterItem.Kind {
         }
     }
 }
+
+extension TableReader {
+    /// `[[pin]]`
+    /// - Parameter areOfAnswers: what is looked at are the answers, which hold no host name and no Ethernet address
+    func pins(areOfAnswers: Bool = false) -> [Pin] {
+        let pins = sections("pin") { table -> Pin? in
+            let leg = table.choice("leg", Pin.Leg.self, required: true)
+            let item = FilterItemDecoder(table).item(wildcards: true)
+            guard let leg, let item else { return nil }
+            if areOfAnswers, let kind = item.kind, kind == .fqdn || kind == .sourceMAC {
+                table.report(kind.key, "packets on their way to gateways do not tell it: say an address instead")
+                return nil
+            }
+            return Pin(item, leg)
+        }
+        checkItems(pins.count, "pin")
+        return pins
+    }
+
+    /// As many as a list of the aggregation point may have.
+    func checkItems(_ count: Int, _ key: String) {
+        let limit = FilterListAssembler.Limits().items
+        if count > limit { report(key, "\(count) items is out of range: at most \(limit)") }
+    }
+}

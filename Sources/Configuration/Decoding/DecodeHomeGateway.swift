@@ -24,16 +24,7 @@ struct HomeGatewayDecoder {
         let lte = leg("lte", family: family)
         interfaces += lan.map { InterfaceReference(name: $0.value, key: "lan", location: $0.location, isUsed: true) }
         let tunnel = tunnel()
-        let lists = (
-            items("bypass"), items("exception"),
-            table.sections("pin") { table -> Pin? in
-                let leg = table.choice("leg", Pin.Leg.self, required: true)
-                let item = FilterItemDecoder(table).item(wildcards: true)
-                guard let leg, let item else { return nil }
-                return Pin(item, leg)
-            }
-        )
-        checkCount(lists.2.count, "pin")
+        let lists = (items("bypass"), items("exception"), table.pins())
         checkLegs(dsl: dsl, lte: lte)
         checkInterfaces(tunnel: tunnel)
         let shared = (table.resequencer(), table.colour(), table.kernel(), table.control(), table.log())
@@ -60,13 +51,8 @@ struct HomeGatewayDecoder {
 
     private func items(_ key: String) -> [FilterItem] {
         let items = table.sections(key) { FilterItemDecoder($0).item(wildcards: true) }
-        checkCount(items.count, key)
+        table.checkItems(items.count, key)
         return items
-    }
-
-    private func checkCount(_ count: Int, _ key: String) {
-        let limit = FilterListAssembler.Limits().items
-        if count > limit { table.report(key, "\(count) items is out of range: at most \(limit)") }
     }
 
     /// nil when it can't be told because `haap` is not usable.

@@ -41,6 +41,9 @@ public struct AggregationPointConfiguration: Hashable, Sendable {
     /// `[[filter_list]]` by name: what gateways are to leave out of their bonds (RFC 8157 §5.6.2). Each value is one
     /// that ``FilterRule`` reads; an empty list clears the gateway's.
     public var filterLists: [String: [FilterItem]] = [:]
+    /// `[[pin]]`: what takes one leg of each bond on its way to gateways, as long as that leg is there; said as
+    /// subscribers send it. At most 16 384 items, without host names and Ethernet addresses. Default: none.
+    public var pins: [Pin] = []
     /// `[defaults] filter_list`: a key of ``filterLists``. Default: none.
     public var defaultFilterList: String?
 

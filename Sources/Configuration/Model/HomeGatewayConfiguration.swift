@@ -95,22 +95,6 @@ public struct QuotaConfiguration: Hashable, Sendable {
     public init(volume: DataVolume) { self.volume = volume }
 }
 
-/// Traffic that keeps to one leg (`[[pin]]`).
-public struct Pin: Hashable, Sendable {
-    public var item: FilterItem
-    public var leg: Leg
-
-    /// `leg`: "dsl" or "lte".
-    public enum Leg: String, Hashable, Sendable, CaseIterable {
-        case dsl, lte
-    }
-
-    public init(_ item: FilterItem, _ leg: Leg) {
-        self.item = item
-        self.leg = leg
-    }
-}
-
 /// The bond as the gateway's kernel sees it (`[tunnel]` of a gateway).
 public struct TunnelConfiguration: Hashable, Sendable {
     /// `name`: the GRE device's name, at most 15 bytes. Default: "bond0".

@@ -1,4 +1,5 @@
 public import Addresses
+public import GREBonding
 
 /// The reorder buffer (`[resequencer]`), RFC 8157 §4.4 after RFC 2890 §2.2.
 public struct ResequencerConfiguration: Hashable, Sendable {
@@ -148,4 +149,20 @@ public enum LogLevel: String, Hashable, Sendable, CaseIterable {
 
 public enum LogFormat: String, Hashable, Sendable, CaseIterable {
     case text, json
+}
+
+/// Traffic that keeps to one leg (`[[pin]]`).
+public struct Pin: Hashable, Sendable {
+    public var item: FilterItem
+    public var leg: Leg
+
+    /// `leg`: "dsl" or "lte".
+    public enum Leg: String, Hashable, Sendable, CaseIterable {
+        case dsl, lte
+    }
+
+    public init(_ item: FilterItem, _ leg: Leg) {
+        self.item = item
+        self.leg = leg
+    }
 }

@@ -54,7 +54,7 @@ extension KernelState {
     private func sweepTables() {
         var transaction = Transaction()
         let all = [
-            SegmentTable.table, PolicyTable.name, NameRules.table, SourceTable.table, TableName(.ip, "spillway"),
+            SegmentTable.table, PolicyTable.name, NameRules.table, SourceTable.table, PinTable.name, TableName(.ip, "spillway"),
             TableName(.ip6, "spillway"), TableName(.ip, "spillway_nat"), TableName(.ip, "spillway_dhcp"),
         ]
         for table in all where places.tables[table] == nil { transaction.deleteIfPresent(table) }

@@ -28,8 +28,8 @@ struct FlowExplainer {
         question.inputLink = input?.index
         explanation.connection = try connection(of: flow)
         var packet = packet(of: flow, input)
-        if let policy, input != nil {
-            try decide(&packet, policy, &explanation)
+        if policy != nil, input != nil {
+            try decide(&packet, &explanation)
             question.mark = packet.mark
         }
         guard !explanation.isDropped else { return explanation }
@@ -42,6 +42,7 @@ struct FlowExplainer {
         packet.output = explanation.routing?.interface
         try translate(packet, &explanation)
         if let name = packet.output, let link = try state.route.link(.name(name)), Self.isBond(link) {
+            if policy == nil { try pin(&packet, &explanation) }
             var bonded = try bond(link, packet)
             describe(&bonded)
             explanation.bonded = bonded
@@ -101,7 +102,7 @@ struct FlowExplainer {
     // MARK: Lists
 
     private func decide(
-        _ packet: inout SamplePacket, _ policy: PolicyTable, _ explanation: inout Explanation
+        _ packet: inout SamplePacket, _ explanation: inout Explanation
     ) throws(KernelError) {
         let fresh = packet
         if let connection = explanation.connection {
@@ -109,20 +110,27 @@ struct FlowExplainer {
             packet.connectionStatus = connection.status
         }
         guard let walk = try state.tables.follow(packet, through: PolicyTable.name, from: "choose") else { return }
-        explanation.policy = try decision(walk, policy)
+        explanation.policy = try decision(walk, PolicyTable.name)
         explanation.isDropped = walk.isDropped
         packet.mark = walk.packet.mark
         guard explanation.connection != nil else { return }
         explanation.renewed = try state.tables.follow(fresh, through: PolicyTable.name, from: "choose")
-            .map { walk throws(KernelError) in try decision(walk, policy) }
+            .map { walk throws(KernelError) in try decision(walk, PolicyTable.name) }
+    }
+
+    /// The aggregation point's pins, if it has some.
+    private func pin(_ packet: inout SamplePacket, _ explanation: inout Explanation) throws(KernelError) {
+        guard let walk = try state.tables.follow(packet, through: PinTable.name, from: PinTable.chain) else { return }
+        explanation.policy = try decision(walk, PinTable.name)
+        packet.mark = walk.packet.mark
     }
 
     /// An empty set need not be asked.
-    private func decision(_ walk: RuleWalk, _ policy: PolicyTable) throws(KernelError) -> PolicyDecision {
-        var decision = PolicyDecision(walk, way: policy.way(mark:))
+    private func decision(_ walk: RuleWalk, _ table: TableName) throws(KernelError) -> PolicyDecision {
+        var decision = PolicyDecision(walk) { PolicyTable.way(mark: $0, kernel.markMask) }
         guard !decision.notAsked.isEmpty else { return decision }
         var filled: [String] = []
-        for set in try state.tables.sets(in: PolicyTable.name) where decision.notAsked.contains(set.name) {
+        for set in try state.tables.sets(in: table) where decision.notAsked.contains(set.name) {
             if try !state.tables.elements(of: set).isEmpty { filled.append(set.name) }
         }
         decision.notAsked.removeAll { !filled.contains($0) }

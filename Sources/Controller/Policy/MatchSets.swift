@@ -18,8 +18,10 @@ struct MatchSets: Hashable {
     /// Items that are enabled and were taken.
     private(set) var applied = 0
 
-    /// - Parameter wildcards: whether host names may be `*.example.net`
-    init(_ items: [FilterItem], wildcards: Bool = false) {
+    /// - Parameters:
+    ///   - wildcards: whether host names may be `*.example.net`
+    ///   - isMirrored: the sets are asked about the answers to what the items say
+    init(_ items: [FilterItem], wildcards: Bool = false, isMirrored: Bool = false) {
         var keys: [MatchShape: Keys] = [:]
         var known: Set<String> = []
         for item in items {
@@ -28,11 +30,16 @@ struct MatchSets: Hashable {
                 guard rule.isEnabled else { continue }
                 applied += 1
                 let label = Self.label(item)
-                if case .fqdn(let name) = rule.match {
+                guard let match = isMirrored ? rule.match.mirrored : rule.match else {
+                    applied -= 1
+                    problems.append(Problem(item: label, reason: "answers_do_not_tell"))
+                    continue
+                }
+                if case .fqdn(let name) = match {
                     if known.insert(name).inserted { names.append(name) }
                     continue
                 }
-                for (shape, ranges) in Self.keys(rule.match) { keys[shape, default: Keys()].add(ranges, label) }
+                for (shape, ranges) in Self.keys(match) { keys[shape, default: Keys()].add(ranges, label) }
             } catch {
                 problems.append(Problem(item: Self.label(item), reason: error.reason.rawValue))
             }

@@ -47,9 +47,11 @@ struct PolicyTable {
         ].mapValues { MatchSets($0, wildcards: true) }
     }
 
-    func mark(_ way: Way) -> UInt32 { way.rawValue << UInt32(markMask.trailingZeroBitCount) & markMask }
+    func mark(_ way: Way) -> UInt32 { Self.mark(way, markMask) }
 
-    func way(mark: UInt32) -> Way? { Way.allCases.first { self.mark($0) == mark & markMask } }
+    static func mark(_ way: Way, _ mask: UInt32) -> UInt32 { way.rawValue << UInt32(mask.trailingZeroBitCount) & mask }
+
+    static func way(mark: UInt32, _ mask: UInt32) -> Way? { Way.allCases.first { self.mark($0, mask) == mark & mask } }
 
     // MARK: Sets
 

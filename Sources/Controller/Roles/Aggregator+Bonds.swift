@@ -34,7 +34,8 @@ extension Aggregator {
                 policy.distribution(bond.distribution, isRateKnown: known != nil), table: outer,
                 rate: cir.bytesPerSecond, burst: UInt32(clamping: settings.colour.burstBytes(cir: cir, mtu: mtu)),
                 overhead: overhead, secondary: secondLeg(of: id, subscriber.rates.lteDownstream),
-                secondaryOverhead: overhead, queues: settings.colour.overflow == .queue, policy: policy),
+                secondaryOverhead: overhead, queues: settings.colour.overflow == .queue, policy: policy,
+                pins: !settings.pins.isEmpty),
             numbersPackets: policy.numbersPackets
         ).objects(bond)
         var routes = subscriber.routes

@@ -89,6 +89,12 @@ final class Aggregator: Role {
         }
         self.leases = leases
         var objects: [KernelObject] = [.ruleset(SegmentTable.byRoute()), .ruleset(SourceTable.ruleset())]
+        if let pins = PinTable(settings.pins, markMask: settings.kernel.markMask) {
+            for problem in pins.sets.values.flatMap(\.problems) {
+                common.log(.warning, "pin-skipped", problem.item, ["why": problem.reason])
+            }
+            objects.append(.ruleset(pins.ruleset()))
+        }
         for (family, outer) in outers.sorted(by: { $0.key == .v4 && $1.key == .v6 }) {
             objects += CanonicalDevice.objects(
                 local: outer.canonical, remote: BondNumbers.pool(family), protocol: settings.kernel.routeProtocol)

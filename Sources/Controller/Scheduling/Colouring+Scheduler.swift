@@ -36,6 +36,7 @@ extension Colouring {
         plan.sparse_burst = (Queue.sparseBurst &* plan.sparse_cost) >> 16
         plan.mark = (marks[0], marks[1])
         plan.mask = mask
+        plan.pin_mask = pins ? mask : 0
         plan.overhead = (UInt32(overhead), UInt32(secondaryOverhead))
         switch sharing {
         case .overflow where plan.legs == 3:
