@@ -251,6 +251,7 @@ import Testing
         plan.legs = 3
         plan.mark = (0x1000_0000, 0x2000_0000)
         plan.mask = 0xF000_0000
+        plan.pin_mask = plan.mask
         plan.patience = 20_000
         plan.second_end = .max
         change(&plan, &state)

@@ -127,7 +127,7 @@ struct LegChoice: Hashable {
         let second = max(now, less(state.free.1, plan.burst.1), state.queue.0.last)
         let used = Set([LegID.primary, .secondary].filter { plan.legs & 1 << UInt32($0.rawValue) != 0 })
         self.init(chooser: .queue(wait: earliest - now, patience: plan.patience), leg: .primary, legs: used)
-        let asked = mark & plan.mask
+        let asked = mark & plan.pin_mask
         guard used.count > 1 else {
             leg = used.first
             if leg == .secondary { chooser = .queue(wait: second - now, patience: 0) }
