@@ -3,7 +3,7 @@
 SWIFT ?= swift
 # Scenarios that must pass for every change, two at a time: the next machine that is free takes the next one, so the
 # longest come first.
-SCENARIOS ?= ipsec reconcile bypass-lists pins bond-ipv6 bond life colouring bypass legs quota policies diagnose \
+SCENARIOS ?= ipsec reconcile bypass-lists reload pins bond-ipv6 bond life colouring bypass legs quota policies diagnose \
 	privileges resolve queue radius addresses limits failover rtt mtu hello-states mtu-ipv6 events relay metrics \
 	names flood hostile-dhcp drain topology deployed
 OUT ?= lab/out

@@ -21,13 +21,15 @@ struct RunCommand: ParsableCommand {
             throw ExitCode.wrongInput
         }
         Log.start(level: settings.log.level.logging, style: settings.log.format.style)
-        try Self.serve(settings)
+        try Self.serve(settings) { () throws(ConfigurationError) in try file.load() }
     }
 
     /// Serves until the end; throws what makes that impossible. Settings are complete and checked, logging has begun.
-    static func serve(_ settings: Configuration) throws {
+    static func serve(
+        _ settings: Configuration, _ read: @escaping () throws(ConfigurationError) -> Configuration
+    ) throws {
         do throws(Daemon.Failure) {
-            try Daemon.run(settings)
+            try Daemon.run(settings, read)
         } catch {
             Log("run")(.critical, "cannot-run", "\(error)", ["role": settings.roleName])
             throw ExitCode.failure

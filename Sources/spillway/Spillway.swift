@@ -11,7 +11,7 @@ struct Spillway: ParsableCommand {
         version: Daemon.version,
         subcommands: [
             RunCommand.self, CheckCommand.self, StatusCommand.self, MonitorCommand.self, TopCommand.self,
-            ExplainCommand.self, DiagCommand.self, DrainCommand.self, DecodeCommand.self, IPsecCommand.self,
+            ExplainCommand.self, DiagCommand.self, DrainCommand.self, ReloadCommand.self, DecodeCommand.self, IPsecCommand.self,
         ])
 
     /// ArgumentParser's own exit code for a wrong command line is 64.

@@ -5,7 +5,7 @@ import Testing
 
 /// What a user is given has to be right: the examples, and the tables of the manual.
 @Suite struct ShippedFilesTests {
-    private static let root: String = {
+    static let root: String = {
         let parts = #filePath.split(separator: "/", omittingEmptySubsequences: false)
         return parts.dropLast(3).joined(separator: "/")
     }()

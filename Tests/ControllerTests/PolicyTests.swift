@@ -127,7 +127,9 @@ struct LinearCongruential: RandomNumberGenerator {
 }
 
 @Suite struct PolicyTableTests {
-    static func table() -> PolicyTable {
+    static func table() -> PolicyTable { PolicyTable(settings()) }
+
+    static func settings() -> HomeGatewayConfiguration {
         var settings = HomeGatewayConfiguration(
             haap: .address(.v4(IPv4Address(10, 9, 0, 1))), cin: ClientIdentificationName("gateway")!,
             dsl: LegConfiguration(interface: InterfaceName("dsl")!), lte: LegConfiguration(interface: InterfaceName("lte")!))
@@ -135,7 +137,7 @@ struct LinearCongruential: RandomNumberGenerator {
         settings.dsl.prefix = IPPrefix("2001:db8:aa::/56")
         settings.exceptions = [FilterItem(.destinationPort, description: "stays", value: "22")]
         settings.pins = [Pin(FilterItem(.dscp, description: "voice", value: "46"), .dsl)]
-        return PolicyTable(settings)
+        return settings
     }
 
     /// What nft lists it must be able to load again; and what it was asked for is what is there.
@@ -186,6 +188,40 @@ struct LinearCongruential: RandomNumberGenerator {
             ] { #expect(listed.contains(part), "\(part) in \(listed)") }
             try shell("nft flush ruleset; nft -f - <<'END'\n\(listed)\nEND")
             #expect(try shell("nft list ruleset") == listed)
+        }
+    }
+
+    /// Other lists of the user's: what the operator's sets hold is never away, and what is no longer needed goes.
+    @Test(.kernel) func otherListsLeaveTheRestAlone() throws {
+        var settings = Self.settings()
+        try inNewNamespace { state in
+            func apply() {
+                var objects: [KernelObject] = [.ruleset(PolicyTable(settings).ruleset())]
+                objects += MatchSets(MatchSetsTests.items).elements.map { .contents(PolicyTable.set(.operator, $0), $1) }
+                objects.append(.element(PolicyTable.open, Element(.raw([2]))))
+                #expect(state.apply(objects, for: .policy))
+            }
+            apply()
+            let before = try shell("nft list set inet spillway_policy operator_dport; nft list set inet spillway_policy bypass_open")
+            let handle = "nft -a list set inet spillway_policy operator_dport | grep -o 'handle [0-9]*'"
+            let number = try shell(handle)
+            settings.exceptions = [FilterItem(.destinationPort, description: "stays, too", value: "23")]
+            settings.pins = []
+            settings.bypass = [FilterItem(.destinationIP, description: "past", value: "203.0.113.0/24")]
+            apply()
+            #expect(try shell(handle) == number, "the same set")
+            #expect(
+                try shell("nft list set inet spillway_policy operator_dport; nft list set inet spillway_policy bypass_open")
+                    == before)
+            let listed = try shell("nft list table inet spillway_policy")
+            #expect(listed.contains("stays, too") && listed.contains("203.0.113.0/24 comment \"past\""))
+            #expect(!listed.contains("voice") && !listed.contains("pin_dsl_dscp4"), "\(listed)")
+            #expect(state.drift.isEmpty)
+            let changes = state.changes
+            state.suspectAll()
+            state.restUntil = Instant(nanoseconds: 0)
+            while !state.suspects.isEmpty { _ = state.mend(Clock.now()) }
+            #expect(state.changes == changes && state.drift.isEmpty, "\(state.drift)")
         }
     }
 

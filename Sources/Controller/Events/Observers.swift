@@ -15,17 +15,20 @@ final class Observers {
     private var http: HTTPServer?
     private var history = RateHistory()
     private var nextPoint: Instant?
+    private let settings: SettingsReader
 
     /// How long hook commands may go on after the end: the last events are those that undo what others set up.
     private static let patience = Duration.seconds(5)
 
-    init(_ configuration: Configuration, _ role: any Role, _ loop: EventLoop) throws {
+    init(_ configuration: Configuration, _ role: any Role, _ loop: EventLoop, _ settings: SettingsReader) throws {
         self.role = role
+        self.settings = settings
         self.loop = loop
         let events = role.common.events
         server = try StatusServer(path: configuration.control.socket, loop: loop) { line in
             switch Request(line) {
             case .monitor(let all): .events(all: all)
+            case .reload(let isDry): .text(settings.reload(isDry: isDry))
             case let request?: .text(role.answer(request))
             case nil: .text(Answer.done(unless: "not understood: \(line)"))
             }
@@ -59,10 +62,10 @@ final class Observers {
     /// The role has set up what it needs.
     func ready() { manager?.ready() }
 
-    /// There is nothing yet that a running daemon takes from new settings.
+    /// SIGHUP.
     func reload() {
         manager?.reloading()
-        role.common.log(.warning, "not-reloaded", "new settings need a restart")
+        _ = settings.reload(isDry: false)
         manager?.ready()
     }
 

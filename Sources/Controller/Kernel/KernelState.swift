@@ -223,6 +223,7 @@ final class KernelState {
         case (.rule, .rule), (.policy, .policy), (.state, .state):
             try remove(old)
             try create(new)
+        case (.ruleset(let before), .ruleset(let ruleset)): try amend(ruleset, from: before)
         case (.element, .element), (.contents, .contents): _ = try commit([.change(from: old, to: new)])
         default: try create(new)
         }

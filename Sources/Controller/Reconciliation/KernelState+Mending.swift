@@ -229,14 +229,26 @@ extension KernelState {
         suspects.tables = []
     }
 
-    private func mend(_ wanted: WantedTable) throws {
+    /// Makes a table's rules others without a gap, and without touching what others filled into its sets.
+    func amend(_ ruleset: Ruleset, from old: Ruleset) throws {
+        try mend(filled(WantedTable(ruleset)), isDrift: false)
+        let table = ruleset.table.id
+        var transaction = Transaction()
+        let chains = Set(ruleset.chains.map(\.name)), sets = Set(ruleset.sets.map(\.name))
+        for chain in old.chains where !chains.contains(chain.name) { transaction.flushChain(chain.name, in: table) }
+        for chain in old.chains where !chains.contains(chain.name) { transaction.deleteChain(chain.name, in: table) }
+        for set in old.sets where !sets.contains(set.name) { transaction.deleteSet(set.name, in: table) }
+        if !transaction.isEmpty { _ = try tables.commit(transaction) }
+    }
+
+    private func mend(_ wanted: WantedTable, isDrift: Bool = true) throws {
         for attempt in 1... {
             let found = try tables.snapshot(of: wanted.ruleset.table.id)
             let comparison = TableComparison(wanted, found)
             guard !comparison.drift.isEmpty else { return }
             do throws(TransactionError) {
                 let deleted = try tables.commit(comparison.transaction, generation: found?.generation)
-                comparison.drift.forEach(note)
+                if isDrift { comparison.drift.forEach(note) }
                 for one in deleted { if let owner = owner(of: one) { onDeleted(owner, one) } }
                 return
             } catch {
@@ -249,16 +261,22 @@ extension KernelState {
     /// nil: it is no longer ours.
     private func wanted(_ table: TableName) -> WantedTable? {
         guard let base = places.tables[table] else { return nil }
-        var wanted: WantedTable?
         for case .ruleset(let ruleset) in objects(of: base) where ruleset.table.id == table {
-            wanted = WantedTable(ruleset)
+            return filled(WantedTable(ruleset))
         }
-        for contents in timedContents(table) { wanted?.add(contents.elements, to: contents.set) }
+        return nil
+    }
+
+    /// With what objects of ours hold in its sets.
+    private func filled(_ empty: WantedTable) -> WantedTable {
+        var wanted = empty
+        let table = wanted.ruleset.table.id
+        for contents in timedContents(table) { wanted.add(contents.elements, to: contents.set) }
         for objects in applied.values {
             for object in objects {
                 switch object {
-                case .element(let set, let element) where set.table == table: wanted?.add([element], to: set)
-                case .contents(let set, let elements) where set.table == table: wanted?.add(elements, to: set)
+                case .element(let set, let element) where set.table == table: wanted.add([element], to: set)
+                case .contents(let set, let elements) where set.table == table: wanted.add(elements, to: set)
                 default: break
                 }
             }

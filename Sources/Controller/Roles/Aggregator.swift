@@ -11,7 +11,7 @@ import Observation
 
 /// The aggregation point: answers gateways, and gives each bond its objects in the kernel.
 final class Aggregator: Role {
-    let settings: AggregationPointConfiguration
+    private(set) var settings: AggregationPointConfiguration
     private let loop: EventLoop
     let common: Common
     var point: AggregationPoint
@@ -89,12 +89,6 @@ final class Aggregator: Role {
         }
         self.leases = leases
         var objects: [KernelObject] = [.ruleset(SegmentTable.byRoute()), .ruleset(SourceTable.ruleset())]
-        if let pins = PinTable(settings.pins, markMask: settings.kernel.markMask) {
-            for problem in pins.sets.values.flatMap(\.problems) {
-                common.log(.warning, "pin-skipped", problem.item, ["why": problem.reason])
-            }
-            objects.append(.ruleset(pins.ruleset()))
-        }
         for (family, outer) in outers.sorted(by: { $0.key == .v4 && $1.key == .v6 }) {
             objects += CanonicalDevice.objects(
                 local: outer.canonical, remote: BondNumbers.pool(family), protocol: settings.kernel.routeProtocol)
@@ -113,6 +107,7 @@ final class Aggregator: Role {
             common.state.clear()
             throw Daemon.Failure(description: "the kernel refused what every bond needs (see above)")
         }
+        applyPins()
         common.state.onRecreated = { [weak self] owner in
             guard case .bond(let id) = owner, let self else { return }
             self.apply(id, self.point.sessions[id]?.bond)
@@ -245,7 +240,7 @@ final class Aggregator: Role {
     }
 
     /// What the session's gateway is to leave out of its bond (RFC 8157 §5.6.2).
-    private func filterList(of id: UInt32) -> [AggregationPoint.Input] {
+    func filterList(of id: UInt32) -> [AggregationPoint.Input] {
         point.sessions[id].flatMap { subscribers[$0.client]?.filterList }.flatMap { settings.filterLists[$0] }
             .map { [.setFilterList(sessionID: id, $0)] } ?? []
     }
@@ -254,6 +249,15 @@ final class Aggregator: Role {
     private func willHavePrefix(_ id: UInt32) -> Bool {
         guard leases?.serves.contains(.v6) == true, let client = point.sessions[id]?.client else { return false }
         return subscribers[client].map { $0.prefix != nil || $0.pool != nil } ?? false
+    }
+
+    // MARK: Settings
+
+    func take(_ settings: Configuration) {
+        guard case .aggregationPoint(let settings) = settings else { return }
+        let old = self.settings
+        self.settings = settings
+        took(from: old)
     }
 
     // MARK: Status
@@ -267,7 +271,7 @@ final class Aggregator: Role {
         case .diagnose: return Answer.done(unless: "a diagnostic begins at the gateway")
         case .top(let count): return facts(.extremes(count)).json.description
         case .explain(let flow): return explain(flow)
-        case .monitor: return Answer.done(unless: "not a question")
+        case .monitor, .reload: return Answer.done(unless: "not a question")
         }
     }
 

@@ -20,7 +20,10 @@ public enum Daemon {
     /// Of the program.
     public static let version = "0.1.0"
 
-    public static func run(_ configuration: Configuration) throws(Failure) {
+    /// - Parameter read: the settings as they are in their file now
+    public static func run(
+        _ configuration: Configuration, _ read: @escaping () throws(ConfigurationError) -> Configuration
+    ) throws(Failure) {
         do {
             let loop = try EventLoop()
             let role: any Role =
@@ -28,7 +31,7 @@ public enum Daemon {
                 case .homeGateway(let settings): try HomeGateway(settings, loop)
                 case .aggregationPoint(let settings): try Aggregator(settings, loop)
                 }
-            let observers = try Observers(configuration, role, loop)
+            let observers = try Observers(configuration, role, loop, SettingsReader(configuration, role, read))
             var leaves = false
             try loop.takeSignals([SIGTERM, SIGINT, SIGHUP, SIGUSR1]) { number in
                 if number == SIGHUP { return observers.reload() }
@@ -60,6 +63,8 @@ protocol Role: AnyObject {
     func stop()
     /// Ends and leaves all as it is, for the next run to go on with.
     func leave()
+    /// Goes on with other settings, of which only those differ that a running daemon takes.
+    func take(_ settings: Configuration)
     /// One JSON object for what came by the control socket.
     func answer(_ request: Request) -> String
     /// The state in a few words.

@@ -18,7 +18,7 @@ extension HomeGateway {
         case .drain: return Answer.done(unless: "only an aggregation point can be drained")
         case .top(let count): return facts(.extremes(count)).json.description
         case .explain(let flow): return explain(flow)
-        case .monitor: return Answer.done(unless: "not a question")
+        case .monitor, .reload: return Answer.done(unless: "not a question")
         }
     }
 

@@ -10,7 +10,7 @@ import NetlinkKit
 
 /// The gateway: watches its two access links, runs the session, and programs the kernel as the session asks.
 final class HomeGateway: Role {
-    let settings: HomeGatewayConfiguration
+    private(set) var settings: HomeGatewayConfiguration
     let loop: EventLoop
     let common: Common
     let family: IPFamily
@@ -37,7 +37,7 @@ final class HomeGateway: Role {
     var filterList: [FilterItem] = []
     /// The same as the kernel has it.
     var operatorSets = MatchSets([])
-    let policy: PolicyTable
+    private(set) var policy: PolicyTable
     /// The way beside the bond, for each family that has one.
     var bypassPaths: [IPFamily: BypassPath] = [:]
     /// The bond had DSL and has it no more.
@@ -170,6 +170,16 @@ final class HomeGateway: Role {
         quota?.save(Clock.now())
         ipsec?.stop()
         writeRecord()
+    }
+
+    /// The user's lists are others, and what the legs may carry.
+    func take(_ settings: Configuration) {
+        guard case .homeGateway(let settings) = settings else { return }
+        self.settings = settings
+        policy = PolicyTable(settings)
+        namesWanted()
+        applyPolicy()
+        applyBond(session.bond)
     }
 
     // MARK: Access links

@@ -10,6 +10,8 @@ public enum Request: Hashable, Sendable {
     case diagnose(Diagnostic?, Duration)
     /// `drain` (RFC 8157 §5.5)
     case drain
+    /// `reload`, `reload dry`: takes what it can of the settings file as it is now; `dry` only says what differs.
+    case reload(isDry: Bool)
     /// `monitor`, `monitor all`: events from now on; with `all` those that are frequent, too.
     case monitor(all: Bool)
     /// `top N`: the facts, with so many of the busiest and of the unhealthiest bonds.
@@ -30,6 +32,8 @@ public enum Request: Hashable, Sendable {
             guard let query = StatusQuery(line.drop { $0 == " " }.dropFirst("status".count)) else { return nil }
             self = .status(query)
         case ("drain", 1): self = .drain
+        case ("reload", 1): self = .reload(isDry: false)
+        case ("reload", 2) where words[1] == "dry": self = .reload(isDry: true)
         case ("explain", _):
             guard let flow = Flow(Array(words.dropFirst())) else { return nil }
             self = .explain(flow)
@@ -52,6 +56,7 @@ public enum Request: Hashable, Sendable {
         switch self {
         case .status(let query): query.words.isEmpty ? "status" : "status \(query.words)"
         case .drain: "drain"
+        case .reload(let isDry): isDry ? "reload dry" : "reload"
         case .explain(let flow): "explain \(flow.words)"
         case .top(let count): "top \(count)"
         case .monitor(let all): all ? "monitor all" : "monitor"
