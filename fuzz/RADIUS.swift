@@ -158,6 +158,7 @@ private func runAccounting(_ script: Script) {
         check(accounting.inFlight <= 3 && accounting.inFlight == asked.count, "more on their way than may be")
         // What follows something on its way keeps its place.
         check(accounting.waiting <= 8 + 2 * 3, "the queue grows")
+        check(accounting.ready.count <= accounting.streams.count, "the line grows")
         check(
             accounting.streams.count <= accounting.sessions + accounting.waiting + accounting.inFlight, "streams grow")
     }

@@ -127,6 +127,25 @@ private func usage(_ octets: UInt64) -> Usage { Usage([.dsl: .init(inputOctets: 
         #expect(accounting.statistics.superseded == 49)
     }
 
+    /// While no server answers nothing grows, however long that is.
+    @Test func anInterimThatTakesAnothersPlaceTakesItsPlaceInTheLine() throws {
+        var accounting = accounting { $0.window = 1 }
+        let first = accounting.handle(.service(on: true, session(9)), now: .zero)
+        _ = accounting.handle(.begin(1, session(1), interval: nil), now: .zero)
+        _ = accounting.handle(.outcome(tickets(first)[0], taken: true), now: .zero)
+        let start = accounting.lastTicket
+        _ = accounting.handle(.service(on: true, session(8)), now: .zero)
+        _ = accounting.handle(.outcome(start, taken: true), now: .zero)
+        for second in 1...100 as ClosedRange<Int> {
+            _ = accounting.handle(.measured(1, usage(UInt64(second))), now: .seconds(second))
+        }
+        #expect(accounting.ready.count == 1 && accounting.statistics.superseded == 99)
+        // What follows something on its way is not in the line.
+        _ = accounting.handle(.outcome(accounting.lastTicket, taken: true), now: .seconds(101))
+        _ = accounting.handle(.end(1, usage(101), .userRequest), now: .seconds(101))
+        #expect(accounting.ready.count == 0 && accounting.waiting == 1 && accounting.inFlight == 1)
+    }
+
     @Test func theQueueIsBoundedAndWhatIsDroppedIsCounted() throws {
         var accounting = accounting {
             $0.limit = 100

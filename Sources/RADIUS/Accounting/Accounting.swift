@@ -163,12 +163,13 @@ public struct Accounting: Sendable {
 
     private mutating func append(_ record: Record, to serial: Serial) {
         guard var stream = streams[serial] else { return }
+        let isInLine = !stream.waiting.isEmpty || stream.inFlight != nil
         // An interim that still waits is outdated by what comes now.
         if stream.waiting.last?.status == .interim, record.status == .interim || record.status == .stop {
             stream.waiting.removeLast()
             statistics.superseded &+= 1
         }
-        if stream.waiting.isEmpty, stream.inFlight == nil { ready.append(serial) }
+        if !isInLine { ready.append(serial) }
         stream.waiting.append(record)
         streams[serial] = stream
         if record.status != .interim { waiting += 1 }

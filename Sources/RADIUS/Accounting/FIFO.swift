@@ -3,6 +3,8 @@ struct FIFO<Element: Sendable>: Sendable {
     private var items: [Element] = []
     private var start = 0
 
+    var count: Int { items.count - start }
+
     mutating func append(_ element: Element) { items.append(element) }
 
     mutating func prepend(_ element: Element) {
