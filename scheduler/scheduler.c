@@ -27,6 +27,8 @@ static long (*const set_congestion_experienced)(struct __sk_buff *skb) = (void *
 
 static inline u64 max(u64 a, u64 b) { return a > b ? a : b; }
 
+static inline u64 min(u64 a, u64 b) { return a < b ? a : b; }
+
 static inline u64 less(u64 a, u64 b) { return a > b ? a - b : 0; }
 
 static inline u64 time_on(u64 cost, u64 bytes) { return cost * bytes >> 16; }
@@ -85,7 +87,8 @@ __attribute__((section("scheduler"), used)) int schedule(struct __sk_buff *skb) 
     // The hash of a connection of this host changes when it retransmits; that of its packets does not.
     if (keeps) set_hash_invalid(skb);
     u32 hash = flow_hash(skb);
-    u32 flow = hash % SCHEDULER_FLOWS;
+    // A flow has two places and counts by the one that says less: one that it shares with a larger flow harms nothing.
+    u32 flow = hash % SCHEDULER_FLOWS, other = (hash >> 7) % SCHEDULER_FLOWS;
     int own_leg = keeps ? (hash >> 16) >= plan->flow_share : plan->legs == 2;
     struct scheduler_queue *queue = &state->queue[keeps && own_leg];
     int leg;
@@ -94,27 +97,29 @@ __attribute__((section("scheduler"), used)) int schedule(struct __sk_buff *skb) 
     u64 earliest0 = max(now, less(state->free[0], plan->burst[0]));
     u64 earliest1 = max(now, less(state->free[1], plan->burst[1]));
 
-    if (!single && asked && (asked == plan->mark[0] || asked == plan->mark[1])) {
-        // The administrator's policy has chosen.
-        leg = asked == plan->mark[1];
-        at = leg ? earliest1 : earliest0;
-        goto chosen;
+    // The administrator's policy has chosen the leg. What keeps to one waits for that leg alone.
+    int pinned = !single && asked && (asked == plan->mark[0] || asked == plan->mark[1]);
+    if (pinned) {
+        own_leg = asked == plan->mark[1];
+        queue = &state->pinned[own_leg];
     }
-    u64 own = max(state->flows[flow].free, less(now, plan->sparse_burst));
+    u64 own = max(min(state->flows[flow].free, state->flows[other].free), less(now, plan->sparse_burst));
     u64 all = max(state->sparse_free, less(now, plan->burst[0]));
-    state->flows[flow].free = own + time_on(plan->sparse_cost, length);
+    // What it sends at full speed counts for no longer than a while.
+    u64 used = min(own + time_on(plan->sparse_cost, length), max(own, now + 200000000));
+    state->flows[flow].free = max(state->flows[flow].free, used);
+    state->flows[other].free = max(state->flows[other].free, used);
     // A flow must not overtake its own packets that still wait.
-    if (own <= now && all <= now && state->flows[flow].last <= now) {
+    if (own <= now && all <= now && min(state->flows[flow].last, state->flows[other].last) <= now) {
         state->sparse_free = all + time_on(plan->sparse_total_cost, length);
         state->sparse++;
         leg = own_leg;
         at = now;
         goto chosen;
     }
-    if (state->flows[flow].free > now + 200000000) state->flows[flow].free = now + 200000000;
     earliest0 = max(earliest0, queue->last);
     earliest1 = max(earliest1, queue->last);
-    if (single || keeps)
+    if (single || keeps || pinned)
         leg = own_leg;
     else if (plan->packet_share)
         leg = state->balance > 0;
@@ -136,7 +141,8 @@ __attribute__((section("scheduler"), used)) int schedule(struct __sk_buff *skb) 
     }
     if (wait > state->longest) state->longest = wait;
     queue->last = at;
-    state->flows[flow].last = at;
+    state->flows[flow].last = max(state->flows[flow].last, at);
+    state->flows[other].last = max(state->flows[other].last, at);
 
 chosen:
     if (plan->packet_share) state->balance = balanced(state->balance, leg, leg ? size1 : size0, plan->packet_share);

@@ -16,6 +16,7 @@ PINS = [
     {"description": "voice", "leg": "dsl", "dscp": 40},
     {"description": "calls", "leg": "dsl", "source_port": 7400},
     {"description": "backup", "leg": "lte", "source_port": 7300},
+    {"description": "bulk", "leg": "lte", "source_port": 7600},
     {"description": "store", "leg": "lte", "destination_ip_port": f"{SERVER}:7500"},
     {"description": "store", "leg": "lte", "destination_ip_port": f"[{SERVER6}]:7500"},
     {"description": "network", "leg": "lte", "destination_ip_range": "203.0.113.100-203.0.113.110"},
@@ -59,6 +60,8 @@ def run(lab):
                 pinned(lab, haap, overflow)
                 marked(lab, f"{overflow}: a mark that a packet comes with says nothing")
                 under_load(lab, overflow)
+                if overflow == "queue":
+                    bulk(lab, network)
                 dsl_lost(lab, network, haap, hg, overflow)
             none_left(lab)
         with Spillway(lab, "haap", settings("haap", network)) as haap, Spillway(lab, "hg", settings("hg", network)) as hg:
@@ -107,6 +110,16 @@ def under_load(lab, overflow):
         lab.check(f"{overflow}: pinned to {leg}, under load", where == {leg: results[port].sent}, str(where))
     where = wires.count(5302)
     lab.check(f"{overflow}: the load is on both legs", min(where.get("dsl", 0), where.get("lte", 0)) > 100, str(where))
+
+
+def bulk(lab, network):
+    """A flow that keeps to a leg and would fill it: its queue is as short as that of all others."""
+    got = flow.tcp("server", "client", CLIENT, 4, omit=2, port=7600)
+    sender = got.raw["end"]["streams"][0]["sender"]
+    lab.figure("bulk_mbit", got.mbit)
+    lab.figure("bulk_round_trip_ms", sender["mean_rtt"] / 1000)
+    lab.at_least("bulk on LTE: of its rate", got.mbit / network.lte.down.mbit, 0.8)
+    lab.at_most("bulk on LTE: its round trip, ms", sender["mean_rtt"] / 1000, 120)
 
 
 def dsl_lost(lab, network, haap, hg, overflow):

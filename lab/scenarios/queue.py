@@ -2,10 +2,13 @@
 
 import pathlib
 import shutil
+import socket
+import struct
 import time
 
 from lab import namespaces, spillway
 from lab.measure import flow
+from lab.measure.capture import Capture, packets
 from lab.measure.explained import Explained
 from lab.measure.frames import Wires
 from lab.scenarios import cells
@@ -24,6 +27,7 @@ def run(lab):
     # With nothing lost and nothing far TCP is soon at its rate.
     cells.table(lab, [(100, 0, 0)], seconds=4, start=3)
     lab.check("nothing of it is left", "spillway" not in namespaces.run(None, "bpftool", "map", "show"))
+    small_flows(lab)
     adds_nothing(lab)
     with Topology.load("village") as network:
         haap = Spillway(lab, "haap", settings("haap", network, colour=cells.QUEUE))
@@ -33,6 +37,36 @@ def run(lab):
             lab.check("haap: the program chooses", "bpf" in kinds["haap"] and "police" not in kinds["haap"], kinds["haap"])
             lab.check("hg: without BPF police does", "bpf" not in kinds["hg"] and "police" in kinds["hg"], kinds["hg"])
             lab.check("hg: the log says so", "LTE takes what police refuses" in hg.log(), hg.log()[-500:])
+
+
+def small_flows(lab):
+    """Each of a thousand flows of one packet passes a large one by: hardly any is taken for it."""
+    count = 1000
+    with Topology.load("village", lte={"delay_ms": 75}) as network:
+        haap = Spillway(lab, "haap", settings("haap", network, colour=cells.QUEUE))
+        hg = Spillway(lab, "hg", settings("hg", network, colour=cells.QUEUE))
+        with haap, hg:
+            hg.wait_for("bonded", is_bonded)
+            bulk = flow.TCP("client", "server", SERVER, 8, reverse=True)
+            time.sleep(5)
+            ends = [Capture(host, device, lab.out / f"small-{host}.pcap", filter="udp port 5999")
+                    for host, device in (("server", "s0"), ("client", "c0"))]
+            with namespaces.inside("server"):
+                sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
+            for number, each in enumerate(sockets):
+                each.bind((SERVER, 20000 + number))
+                each.sendto(b"?", (CLIENT, 5999))
+                each.close()
+                time.sleep(0.002)
+            time.sleep(1)
+            bulk.stop()
+            left, came = ({struct.unpack_from("!H", each.data)[0]: each.time for each in packets(end.stop())} for end in ends)
+            took = sorted(came[port] - left[port] for port in left if port in came)
+            slow = sum(each > took[len(took) // 2] + 0.02 for each in took)
+            lab.figure("small_flows_p50_ms", took[len(took) // 2] * 1e3)
+            lab.figure("small_flows_slow", slow)
+            lab.check("small flows: all have come", len(left) == len(took) == count, f"{len(left)}, {len(took)}")
+            lab.at_most("small flows that wait with a large one", slow, 3)
 
 
 def adds_nothing(lab):

@@ -43,6 +43,8 @@ struct scheduler_state {
     uint64_t free[SCHEDULER_LEGS];
     // One for both legs; where flows keep to a leg, one for each.
     struct scheduler_queue queue[SCHEDULER_LEGS];
+    // What keeps to a leg although others do not.
+    struct scheduler_queue pinned[SCHEDULER_LEGS];
     uint64_t sparse_free;
     // Bytes × 65536 that the first leg is ahead of its share.
     int64_t balance;
