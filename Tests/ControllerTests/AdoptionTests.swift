@@ -77,6 +77,43 @@ import Testing
         for wrong in ["gone x", "rp_filter eth0 9", "rp_filter  1", "nonsense", ""] { #expect(run([wrong]) == nil) }
     }
 
+    /// What is known of LTE goes with the leg of which it was found out.
+    @Test func whatAnAggregationPointKnowsOfLTE() throws {
+        let name = "gateway-1".utf8.map { String($0, radix: 16) }.joined() + String(repeating: "00", count: 31)
+        let both = "bond session=7 key=9 client=\(name) haap=10.9.0.1 legs=0@10.1.0.2,1@10.2.0.2 heard=1 "
+            + "parameters=1,100,3,0,1,1,10,0,30 sync=0 bypass=0 primary=false hello=active host=::/0 commit=1 number=3"
+        let alone = both.replacing(",1@10.2.0.2 heard=1", with: " heard=0")
+        let rate = "lte session=7 rate=1750000 capacity=1800000 base=50000000 worth=true"
+        func rates(_ lines: [String]) -> [UInt32: LegRateRecord]? { AggregatorRun(lines.map { $0[...] })?.rates }
+        let known = try #require(LegRateRecord.read(rate[...])).record
+        #expect(rates([both]) == [:], "a record without it is good")
+        #expect(rates([both, rate]) == [7: known] && rates([both, rate, both]) == [7: known])
+        let other = rate.replacing("worth=true", with: "worth=false")
+        #expect(rates([both, rate, other])?[7]?.isWorthUsing == false, "the last one holds")
+        #expect(rates([both, rate, alone]) == [:] && rates([both, rate, alone, both]) == [:], "the leg was lost")
+        #expect(rates([both, rate, both.replacing("10.2.0.2", with: "10.2.0.3")]) == [:], "the leg moved")
+        #expect(rates([both, rate, "gone 7"]) == [:] && rates([both, rate, "gone 7", both]) == [:])
+        #expect(rates([rate, both]) == [:] && rates([both, rate.replacing("=7", with: "=8")]) == [:], "of no bond")
+        #expect(rates([both, rate.replacing("worth=true", with: "worth=1")]) == nil)
+    }
+
+    @Test func whatAGatewayKnowsOfLTE() throws {
+        let bond = "bond session=7 key=9 haap=10.9.0.1 up=8000 down=8000 bypass=0 legs=0@10.1.0.2,1@10.2.0.2 "
+            + "parameters=1,100,3,0,1,1,10,0,30 hello=active far=false left=false diagnostic=false delegated=::/0 "
+            + "host=::/0"
+        let rate = "lte session=7 rate=1750000 capacity=- base=50000000 worth=true"
+        func run(_ lines: [String]) -> GatewayRun? { GatewayRun(lines.map { $0[...] }) }
+        let all = try #require(run([rate, bond]))
+        #expect(all.rate == LegRateRecord.read(rate[...])?.record && all.rate?.base == .milliseconds(50))
+        #expect(all.lines == [rate, bond])
+        #expect(run([bond])?.bond == all.bond && run([bond])?.rate == nil, "a record without it is good")
+        let none = GatewayRun(filters: [:], bond: nil, lease4: nil, lease6: nil, rate: all.rate)
+        #expect(none.lines.isEmpty, "without a bond nothing is known")
+        for wrong in [[rate], [rate, rate, bond], [bond, rate], [rate.replacing("=7", with: "=8"), bond]] {
+            #expect(run(wrong) == nil, "\(wrong)")
+        }
+    }
+
     @Test func linesOfAGateway() throws {
         let line = "lease4 100.64.0.2 100.64.0.1 32 1400 example.net 192.0.2.53 100 200 300"
         let lease = try #require(DHCPv4Lease(line: line[...]))

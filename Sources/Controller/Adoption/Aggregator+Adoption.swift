@@ -35,6 +35,8 @@ extension Aggregator {
     func adopt(_ run: AggregatorRun) {
         let now = Clock.now()
         var count = 0
+        lteRecalled = run.rates
+        defer { lteRecalled = [:] }
         for (id, (bond, number)) in run.bonds.sorted(by: { $0.key < $1.key }) {
             let answers = bond.legs.keys.sorted().map { subscribers.authorization(of: bond.client, leg: $0) }
             let grants = answers.compactMap { if case .granted(let grant) = $0 { grant } else { nil } }
@@ -59,13 +61,16 @@ extension Aggregator {
     /// Tells the next run of the bonds that changed, were this one to be killed now.
     func writeRecords() {
         let changed = point.takeChangedRecords()
+        let rates = lteUnwritten.sorted()
+        lteUnwritten = []
         guard radius == nil, !common.state.isAdopting, isRecording else { return }
         do throws(SystemError) {
             if record.appended > 2 * point.sessions.count + 1000 { return try writeAllRecords() }
             let lines = changed.sorted { $0.key < $1.key }.map { id, bond in
                 bond.map { $0.line(number: numbers.number(of: id) ?? 0) } ?? "gone \(id)"
             }
-            if !lines.isEmpty { try record.append(lines) }
+            let all = lines + rates.compactMap(rateLine)
+            if !all.isEmpty { try record.append(all) }
         } catch {
             common.log(.warning, "record-not-written", "\(error)")
         }
@@ -74,16 +79,22 @@ extension Aggregator {
     /// At the start, and when much has been appended.
     func writeAllRecords() throws(SystemError) {
         _ = point.takeChangedRecords()
+        lteUnwritten = []
         let bonds = point.records.sorted { $0.sessionID < $1.sessionID }
             .map { $0.line(number: numbers.number(of: $0.sessionID) ?? 0) }
-        try record.write(ReversePathFilter.lines(common.state.formerFilters) + bonds)
+        let rates = lteKept.keys.sorted().compactMap(rateLine)
+        try record.write(ReversePathFilter.lines(common.state.formerFilters) + bonds + rates)
     }
+
+    private func rateLine(_ id: UInt32) -> String? { lteKept[id]?.record?.line(sessionID: id) }
 }
 
 /// What an aggregation point's run leaves.
 struct AggregatorRun {
     var filters: [String: ReversePathFilter] = [:]
     var bonds: [UInt32: (bond: AggregationRecord, number: UInt32)] = [:]
+    /// What is known of their LTE legs.
+    var rates: [UInt32: LegRateRecord] = [:]
 
     /// nil for anything that no run writes.
     init?(_ lines: [Substring]) {
@@ -91,9 +102,14 @@ struct AggregatorRun {
             if let (name, filter) = ReversePathFilter.read(line) {
                 filters[name] = filter
             } else if let (bond, number) = AggregationRecord.read(line) {
+                // What was known of LTE was known of that leg; one that comes back may be another path.
+                if bonds[bond.sessionID]?.bond.legs[.secondary] != bond.legs[.secondary] { rates[bond.sessionID] = nil }
                 bonds[bond.sessionID] = (bond, number)
+            } else if let (rate, id) = LegRateRecord.read(line) {
+                if bonds[id] != nil { rates[id] = rate }
             } else if line.hasPrefix("gone "), let id = UInt32(line.dropFirst(5)) {
                 bonds[id] = nil
+                rates[id] = nil
             } else {
                 return nil
             }

@@ -29,6 +29,7 @@ extension HomeGateway {
             }
             filterList = bond.filterList?.items ?? []
             leases.adopt(run.lease4, run.lease6)
+            lteRecalled = run.rate
         }
         common.state.beginAdoption(run.filters)
         return true
@@ -45,6 +46,7 @@ extension HomeGateway {
             if let address = wans[id]?.address { note(.legUp(id, address)) }
         }
         if session.bond != nil { primaryLost = !session.isUp(.primary) && legs.contains { $0.id == .primary } }
+        lteRecalled = nil
         let requestIDs = (settings.ipsec ?? IPsecConfiguration(keys: .configured)).requestIDs
         let differed = common.state.adopt(settings.kernel, requestIDs)
         if session.bond != nil { leases.bondUp(link: common.state.index(of: settings.tunnel.name.description)) }
@@ -58,7 +60,8 @@ extension HomeGateway {
     func writeRecord() {
         guard !common.state.isAdopting else { return }
         let run = GatewayRun(
-            filters: common.state.formerFilters, bond: session.record, lease4: leases.lease4, lease6: leases.lease6)
+            filters: common.state.formerFilters, bond: session.record, lease4: leases.lease4, lease6: leases.lease6,
+            rate: lteRate == nil ? nil : lteKept.record)
         guard run != recorded else { return }
         recorded = run
         do throws(SystemError) {
@@ -76,20 +79,27 @@ struct GatewayRun: Hashable {
     var bond: GatewayRecord?
     var lease4: DHCPv4Lease?
     var lease6: DHCPv6Lease?
+    /// What is known of LTE upstream; only of a bond.
+    var rate: LegRateRecord?
 
     init(
-        filters: [String: ReversePathFilter], bond: GatewayRecord?, lease4: DHCPv4Lease?, lease6: DHCPv6Lease?
+        filters: [String: ReversePathFilter], bond: GatewayRecord?, lease4: DHCPv4Lease?, lease6: DHCPv6Lease?,
+        rate: LegRateRecord? = nil
     ) {
         (self.filters, self.bond, self.lease4, self.lease6) = (filters, bond, lease4, lease6)
+        self.rate = bond == nil ? nil : rate
     }
 
     var lines: [String] {
-        ReversePathFilter.lines(filters) + [lease4?.line, lease6?.line].compactMap { $0 } + (bond?.lines ?? [])
+        let rateLine: String? = if let bond, let rate { rate.line(sessionID: bond.sessionID) } else { nil }
+        return ReversePathFilter.lines(filters) + [lease4?.line, lease6?.line, rateLine].compactMap { $0 }
+            + (bond?.lines ?? [])
     }
 
     /// nil for anything that ``lines`` does not give.
     init?(_ lines: [Substring]) {
         var rest = lines[...]
+        var rateOf: UInt32?
         while let line = rest.first, !line.hasPrefix("bond ") {
             rest = rest.dropFirst()
             if let (name, filter) = ReversePathFilter.read(line) {
@@ -98,12 +108,18 @@ struct GatewayRun: Hashable {
                 lease4 = lease
             } else if lease6 == nil, let lease = DHCPv6Lease(line: line) {
                 lease6 = lease
+            } else if rate == nil, let (rate, id) = LegRateRecord.read(line) {
+                self.rate = rate
+                rateOf = id
             } else {
                 return nil
             }
         }
-        guard !rest.isEmpty else { return }
-        guard let bond = GatewayRecord(lines: rest) else { return nil }
+        guard !rest.isEmpty else {
+            if rate != nil { return nil }
+            return
+        }
+        guard let bond = GatewayRecord(lines: rest), rateOf == nil || rateOf == bond.sessionID else { return nil }
         self.bond = bond
     }
 }

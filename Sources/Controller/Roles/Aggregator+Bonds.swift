@@ -12,7 +12,7 @@ extension Aggregator {
         guard let bond, let outer = outers[bond.aggregator.family], let subscriber = subscribers[bond.client] else {
             leases?.remove(id)
             common.state.apply([], for: .bond(id))
-            lteRates[id] = nil
+            forgetLTE(of: id)
             numbers.release(id)
             watch.set(id, at: [], isNarrow: false, now: Clock.now())
             if let key = keys.removeValue(forKey: id) { common.queue.set(key, nil) }

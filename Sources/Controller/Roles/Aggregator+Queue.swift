@@ -23,13 +23,32 @@ extension Aggregator {
 
     func setLTERate(of id: UInt32, _ bond: Bond, _ cir: BitRate, _ configured: BitRate?) {
         guard settings.colour.overflow == .queue, settings.colour.distribution == .overflow, bond.legs.count > 1 else {
-            return lteRates[id] = nil
+            return forgetLTE(of: id)
         }
         let limits = LegRate.Settings(
             ceiling: configured.map(SecondLeg.ceiling),
             least: max(cir.bytesPerSecond / Colouring.Queue.leastShare, 1))
-        lteRates[id, default: LegRate(limits)].settings = limits
+        if lteRates[id] == nil {
+            let now = Clock.now()
+            lteRates[id] = LegRate(limits, lteRecalled[id], now: now)
+            keepLTE(of: id, now)
+        } else {
+            lteRates[id]?.settings = limits
+        }
         if lteSampling.nextAll == nil { lteSampling.nextAll = Clock.now() }
+    }
+
+    func forgetLTE(of id: UInt32) {
+        lteRates[id] = nil
+        lteKept[id] = nil
+        lteUnwritten.remove(id)
+    }
+
+    private func keepLTE(of id: UInt32, _ now: Instant) {
+        guard let record = lteRates[id]?.record, lteKept[id, default: KeptLegRate()].keep(record, now: now) else {
+            return
+        }
+        lteUnwritten.insert(id)
     }
 
     func sampleLTE(_ now: Instant) {
@@ -41,6 +60,7 @@ extension Aggregator {
             lteSampling.nextBusy = now + LegRate.interval
             for id in lteSampling.busy { sampleLTE(of: id, now) }
         }
+        if !lteUnwritten.isEmpty { writeRecords() }
     }
 
     private func sampleLTE(of id: UInt32, _ now: Instant) {
@@ -51,12 +71,14 @@ extension Aggregator {
         let asks = lteRates[id]?.sampled(given: given.bytes, waiting: given.waiting, now: now) ?? false
         if lteRates[id]?.isBusy ?? false { lteSampling.busy.insert(id) } else { lteSampling.busy.remove(id) }
         adjustQueue(of: id)
+        keepLTE(of: id, now)
         if asks { run(point.handle(.probe(sessionID: id, .secondary), now: now)) }
     }
 
     func measuredRoundTrip(_ time: Duration, of id: UInt32) {
         lteRates[id]?.measured(time, sent: receivedAt + (.zero - time), now: receivedAt)
         adjustQueue(of: id)
+        keepLTE(of: id, receivedAt)
     }
 
     /// After a Hello too: how much later LTE is may be known better then.

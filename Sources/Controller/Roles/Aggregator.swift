@@ -33,6 +33,10 @@ final class Aggregator: Role {
     private var prefixWait = PrefixWait()
     /// What the LTE legs carry downstream, by session.
     var lteRates: [UInt32: LegRate] = [:]
+    /// What the record holds of them, which of it is to be written, and what a run before has left.
+    var lteKept: [UInt32: KeptLegRate] = [:]
+    var lteUnwritten: Set<UInt32> = []
+    var lteRecalled: [UInt32: LegRateRecord] = [:]
     var lteSampling = SampleTimes()
     var receivedAt = Instant(nanoseconds: 0)
     private(set) var radius: RADIUSService?

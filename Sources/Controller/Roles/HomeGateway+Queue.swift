@@ -24,13 +24,21 @@ extension HomeGateway {
         let limits = LegRate.Settings(
             ceiling: settings.lte.upstream.map(SecondLeg.ceiling),
             least: max(cir / Colouring.Queue.leastShare, 1))
-        if lteRate == nil { lteRate = LegRate(limits) } else { lteRate?.settings = limits }
+        guard lteRate == nil else {
+            lteRate?.settings = limits
+            return
+        }
+        let now = Clock.now()
+        lteRate = LegRate(limits, lteRecalled, now: now)
+        lteKept = KeptLegRate()
+        keepLTE(now)
     }
 
     func sampleLTE(_ now: Instant) {
         guard lteRate != nil, let given = common.state.givenToSecond(.bond(0)) else { return }
         let asks = lteRate?.sampled(given: given.bytes, waiting: given.waiting, now: now) ?? false
         adjustQueue()
+        if keepLTE(now) { writeRecord() }
         if asks { run(session.handle(.probe(.secondary), now: now)) }
     }
 
@@ -38,7 +46,12 @@ extension HomeGateway {
         guard id == .secondary, lteRate != nil else { return }
         lteRate?.measured(time, sent: receivedAt + (.zero - time), now: receivedAt)
         adjustQueue()
+        keepLTE(receivedAt)
     }
+
+    /// - Returns: whether the record is to be written
+    @discardableResult
+    private func keepLTE(_ now: Instant) -> Bool { lteRate?.record.map { lteKept.keep($0, now: now) } ?? false }
 
     /// Whether LTE adds anything to what a flow gets from the network, by its losses and by how late it is: once a second.
     func judgeLTE(_ now: Instant) {

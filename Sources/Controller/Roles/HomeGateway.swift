@@ -59,6 +59,9 @@ final class HomeGateway: Role {
     var resolverText = ""
     /// What LTE carries upstream, and when a round trip of it was received last.
     var lteRate: LegRate?
+    /// What the record holds of it, and what a run before has left of it.
+    var lteKept = KeptLegRate()
+    var lteRecalled: LegRateRecord?
     /// Whether LTE adds anything, and what had been counted when that was asked last.
     var lteWorth = LegWorth()
     var judged: (at: Instant, packets: UInt64, losses: UInt64)?

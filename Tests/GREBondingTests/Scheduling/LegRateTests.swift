@@ -3,7 +3,7 @@ import Testing
 @testable import GREBonding
 
 /// A link with a queue, loaded by what the rate says, drives the controller for a while.
-private struct Link {
+struct LoadedLink {
     /// Bytes a second, and the round trip without a queue.
     var capacity: Double
     var base: Duration
@@ -66,7 +66,7 @@ private struct Link {
     @Test(arguments: [0.8, 1.6, 4, 8, 16], [50, 150, 450] as [Int64])
     func capacityIsFoundAndTheQueueStaysShort(mbit: Double, base: Int64) {
         var rate = LegRate(Self.told)
-        var link = Link(mbit, .milliseconds(base))
+        var link = LoadedLink(mbit, .milliseconds(base))
         let now = link.run(&rate, from: Self.start, seconds: 20)
         _ = link.run(&rate, from: now, seconds: 20)
         #expect(link.used > 0.9, "\(rate.rate)")
@@ -78,7 +78,7 @@ private struct Link {
     /// A flow with a long round trip sends so while its window is small.
     @Test(arguments: [150, 290, 450]) func burstsFindTheCapacityOfAFarLeg(burst: Int) {
         var rate = LegRate(Self.told)
-        var link = Link(14, .milliseconds(450))
+        var link = LoadedLink(14, .milliseconds(450))
         link.burst = burst
         var now = link.run(&rate, from: Self.start, seconds: 8)
         #expect(rate.rate > 1_500_000)
@@ -109,14 +109,14 @@ private struct Link {
 
     @Test func theConfiguredRateIsNeverExceeded() {
         var rate = LegRate(Self.told)
-        var link = Link(100, .milliseconds(50))
+        var link = LoadedLink(100, .milliseconds(50))
         _ = link.run(&rate, from: Self.start, seconds: 10)
         #expect(rate.rate == 1_960_000 && rate.capacity == nil)
     }
 
     @Test func withoutAConfiguredRateItIsFoundToo() {
         var rate = LegRate(.init(ceiling: nil, least: 50_000))
-        var link = Link(80, .milliseconds(50))
+        var link = LoadedLink(80, .milliseconds(50))
         let now = link.run(&rate, from: Self.start, seconds: 20)
         _ = link.run(&rate, from: now, seconds: 10)
         #expect(link.used > 0.9 && link.worst < .milliseconds(60), "\(link.used) \(link.worst)")
@@ -124,7 +124,7 @@ private struct Link {
 
     @Test func aLinkThatSlowsDownAndRecoversIsFollowed() {
         var rate = LegRate(Self.told)
-        var link = Link(16, .milliseconds(50))
+        var link = LoadedLink(16, .milliseconds(50))
         var now = link.run(&rate, from: Self.start, seconds: 10)
         link.capacity /= 4
         now = link.run(&rate, from: now, seconds: 5)
@@ -138,7 +138,7 @@ private struct Link {
 
     @Test func aLostProbeIsNoQueue() {
         var rate = LegRate(Self.told)
-        var link = Link(20, .milliseconds(50))
+        var link = LoadedLink(20, .milliseconds(50))
         link.loses = 50
         let now = link.run(&rate, from: Self.start, seconds: 10)
         _ = link.run(&rate, from: now, seconds: 10)
@@ -147,7 +147,7 @@ private struct Link {
 
     @Test func aLegThatIsTooSlowIsLeftAndTriedAgain() {
         var rate = LegRate(Self.told)
-        var link = Link(0.16, .milliseconds(50))
+        var link = LoadedLink(0.16, .milliseconds(50))
         var now = link.run(&rate, from: Self.start, seconds: 5)
         #expect(!rate.isWorthUsing)
         // While it is left, it is tried for moments that grow rarer.
@@ -168,7 +168,7 @@ private struct Link {
     /// Nothing is known of the leg, and for a second nobody looks.
     @Test(arguments: [50, 150, 450] as [Int64]) func aSlowLegGetsLittleBeforeItIsKnown(base: Int64) {
         var rate = LegRate(Self.told)
-        var link = Link(0.16, .milliseconds(base))
+        var link = LoadedLink(0.16, .milliseconds(base))
         link.idle = 1000
         _ = link.run(&rate, from: Self.start, seconds: 6)
         #expect(!rate.isWorthUsing && link.worst < .milliseconds(500) && link.sent < 14_000, "\(link.worst) \(link.sent)")
@@ -177,7 +177,7 @@ private struct Link {
     /// At a low rate two packets take longer than it is between two looks.
     @Test func theSearchBeginsAtLowRatesToo() {
         var rate = LegRate(.init(ceiling: 490_000, least: 12_500))
-        var link = Link(4, .milliseconds(50))
+        var link = LoadedLink(4, .milliseconds(50))
         _ = link.run(&rate, from: Self.start, seconds: 5)
         #expect(rate.end == nil && rate.rate > 400_000, "\(rate.rate)")
     }
@@ -224,7 +224,7 @@ private struct Link {
 
     @Test func aLongerPathIsNotAQueueForEver() {
         var rate = LegRate(Self.told)
-        var link = Link(20, .milliseconds(50))
+        var link = LoadedLink(20, .milliseconds(50))
         var now = link.run(&rate, from: Self.start, seconds: 10)
         link.base = .milliseconds(150)
         now = link.run(&rate, from: now, seconds: 20)
@@ -234,7 +234,7 @@ private struct Link {
 
     @Test func withoutAnswersTheRateStays() {
         var rate = LegRate(Self.told)
-        var link = Link(16, .milliseconds(50))
+        var link = LoadedLink(16, .milliseconds(50))
         link.loses = 1
         _ = link.run(&rate, from: Self.start, seconds: 30)
         #expect(rate.rate == 1_960_000 && rate.isWorthUsing)

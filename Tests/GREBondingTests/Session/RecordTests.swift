@@ -152,10 +152,56 @@ import Testing
         #expect(AggregationRecord.read(line[...]) == nil)
     }
 
+    private let rate = LegRateRecord(
+        rate: 1_750_000, capacity: 1_800_000, base: .milliseconds(50), isWorthUsing: true)!
+
+    @Test func whatIsKnownOfALegReadsBackInItsRangesOnly() {
+        let line = rate.line(sessionID: 7)
+        #expect(line == "lte session=7 rate=1750000 capacity=1800000 base=50000000 worth=true")
+        #expect(LegRateRecord.read(line[...])?.record == rate && LegRateRecord.read(line[...])?.sessionID == 7)
+        let limits = [
+            LegRateRecord(rate: 1, capacity: nil, base: nil, isWorthUsing: false),
+            LegRateRecord(rate: 1 << 40, capacity: 1 << 40, base: .seconds(10), isWorthUsing: true),
+            LegRateRecord(rate: 1, capacity: 1, base: .nanoseconds(1), isWorthUsing: true),
+        ]
+        for each in limits {
+            #expect(each != nil && LegRateRecord.read(each?.line(sessionID: .max)[...] ?? "")?.record == each)
+        }
+        for (from, to) in [
+            ("rate=1750000", "rate=0"), ("rate=1750000", "rate=1099511627777"), ("rate=1750000", "rate=-1"),
+            ("rate=1750000", "rate=-"), ("rate=1750000", "rate=18446744073709551616"), ("=1800000", "=0"),
+            ("=1800000", "=1099511627777"), ("=50000000", "=0"), ("=50000000", "=10000000001"),
+            ("=50000000", "=18446744073709551615"), ("=50000000", "="), ("=true", "=yes"), ("=true", "=true more=1"),
+            (" base=50000000", ""), ("lte ", "bond "), ("session=7", "session=4294967296"), ("capacity", "rate"),
+        ] {
+            let other = line.replacing(from, with: to)
+            #expect(other != line && LegRateRecord.read(other[...]) == nil, "\(other)")
+        }
+    }
+
+    /// Rates change many times a second; a record is appended to for thousands of bonds.
+    @Test func aRateIsKeptWhenItChangedByAQuarterAndNotAgainAtOnce() {
+        func changed(rate: UInt64 = 1_750_000, capacity: UInt64? = 1_800_000, worth: Bool = true) -> LegRateRecord {
+            LegRateRecord(rate: rate, capacity: capacity, base: .milliseconds(50), isWorthUsing: worth)!
+        }
+        let later = now + .seconds(2)
+        for (other, isKept) in [
+            (changed(), false), (changed(rate: 2_187_500), false), (changed(rate: 2_187_501), true),
+            (changed(rate: 1_312_500), false), (changed(rate: 1_312_499), true), (changed(worth: false), true),
+            (changed(capacity: nil), true), (changed(capacity: 2_300_000), true),
+        ] {
+            var kept = KeptLegRate()
+            let first = kept.keep(rate, now: now), early = kept.keep(other, now: later + .nanoseconds(-1))
+            #expect(first && !early && kept.record == rate, "\(other)")
+            let second = kept.keep(other, now: later)
+            #expect(second == isKept && kept.record == (isKept ? other : rate), "\(other)")
+        }
+    }
+
     /// Bytes at random in a record: nothing traps, and what is taken reads back.
     @Test func damageNeverTraps() {
         var random = SplitMix(state: 8157)
-        for text in [gateway.lines[0], point.line(number: 3)] {
+        for text in [gateway.lines[0], point.line(number: 3), rate.line(sessionID: 7)] {
             for _ in 0..<20_000 {
                 var bytes = Array(text.utf8)
                 for _ in 0...Int.random(in: 0...3, using: &random) {
@@ -167,6 +213,15 @@ import Testing
                     var session = session()
                     _ = session.resume(record, now: now)
                     _ = session.handle(.wanUp(.primary, d), now: now)
+                }
+                if let (record, id) = LegRateRecord.read(line[...]) {
+                    #expect(LegRateRecord.read(record.line(sessionID: id)[...])?.record == record)
+                    var rate = LegRate(.init(ceiling: nil, least: 50_000), record, now: now)
+                    for tick in 1...3 as ClosedRange<Int64> {
+                        let then = now + .milliseconds(50 * tick)
+                        _ = rate.sampled(given: UInt64(tick) * 50_000, waiting: 0, now: then)
+                        rate.measured(.milliseconds(60), sent: then, now: then)
+                    }
                 }
                 if let (record, number) = AggregationRecord.read(line[...]) {
                     #expect(AggregationRecord.read(record.line(number: number)[...])?.record == record)

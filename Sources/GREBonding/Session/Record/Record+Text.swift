@@ -87,8 +87,33 @@ extension AggregationRecord {
     }
 }
 
+extension LegRateRecord {
+    /// - Parameter sessionID: of the bond that the leg belongs to
+    public func line(sessionID: UInt32) -> String {
+        [
+            "lte session=\(sessionID)", "rate=\(rate)", "capacity=\(capacity.map(String.init) ?? RecordLine.none)",
+            "base=\(base.map { String($0.nanoseconds) } ?? RecordLine.none)", "worth=\(isWorthUsing)",
+        ].joined(separator: " ")
+    }
+
+    /// nil for anything that ``line(sessionID:)`` does not give.
+    public static func read(_ text: Substring) -> (record: LegRateRecord, sessionID: UInt32)? {
+        guard let line = RecordLine(text, "lte", count: 5), let sessionID = line.number("session"),
+            let rate = line["rate"].flatMap({ UInt64($0) }), let capacity = line.optional("capacity"),
+            let base = line.optional("base"), let worth = line.flag("worth"),
+            let record = LegRateRecord(
+                rate: rate, capacity: capacity, base: base.map { .nanoseconds(Int64(clamping: $0)) },
+                isWorthUsing: worth)
+        else { return nil }
+        return (record, sessionID)
+    }
+}
+
 /// The words of one line.
 private struct RecordLine {
+    /// For what is not known.
+    static let none = "-"
+
     private var values: [Substring: Substring] = [:]
 
     init?(_ text: Substring, _ kind: String, count: Int) {
@@ -104,6 +129,13 @@ private struct RecordLine {
     subscript(name: String) -> Substring? { values[name[...]] }
 
     func number(_ name: String) -> UInt32? { self[name].flatMap { UInt32($0) } }
+
+    /// What may be unknown: `.some(nil)` where the line says so.
+    func optional(_ name: String) -> UInt64?? {
+        guard let text = self[name] else { return nil }
+        if text == Self.none { return .some(nil) }
+        return UInt64(text).map { .some($0) }
+    }
 
     func flag(_ name: String) -> Bool? { self[name].flatMap { Bool(String($0)) } }
 

@@ -1,0 +1,62 @@
+import Testing
+
+@testable import GREBonding
+
+/// A process goes on with what another one has found of a leg.
+@Suite struct LegRateRecordTests {
+    private static let start = Instant(nanoseconds: 1_000_000_000_000)
+    private static let told = LegRate.Settings(ceiling: 1_960_000, least: 50_000)
+
+    /// Another process goes on: the link is full from the first second on, as it was, and no longer queue comes of it.
+    /// What the kernel has counted before says nothing.
+    @Test(arguments: [50, 150] as [Int64]) func whatWasKnownBeforeHolds(base: Int64) throws {
+        var first = LegRate(Self.told)
+        var link = LoadedLink(8, .milliseconds(base))
+        #expect(first.record == nil, "nothing is known during a trial")
+        let now = link.run(&first, from: Self.start, seconds: 20)
+        let record = try #require(first.record)
+        #expect(link.sent > 10_000_000 && record.capacity == first.capacity && record.base == .milliseconds(base))
+        var second = LegRate(Self.told, record, now: now)
+        #expect(second.end == nil && second.rate == first.rate && second.record == record)
+        let asks = second.sampled(given: UInt64(link.sent), waiting: 0, now: now)
+        #expect(!asks && second.rate == first.rate && !second.isBusy)
+        _ = link.run(&second, from: now, seconds: 1)
+        #expect(link.used > 0.8 && link.worst < .milliseconds(40 + base / 8), "\(link.used) \(link.worst)")
+    }
+
+    @Test func whatIsLeftStaysLeftForAWhile() throws {
+        var first = LegRate(Self.told)
+        var link = LoadedLink(0.16, .milliseconds(50))
+        var now = link.run(&first, from: Self.start, seconds: 5)
+        var second = LegRate(Self.told, try #require(first.record), now: now)
+        #expect(!second.isWorthUsing)
+        link.capacity = 1_000_000
+        now = link.run(&second, from: now, seconds: 29)
+        #expect(!second.isWorthUsing && second.record == first.record)
+        _ = link.run(&second, from: now, seconds: 10)
+        #expect(second.isWorthUsing && second.rate > 800_000)
+    }
+
+    /// A record may say anything, and settings may be others now.
+    @Test func aRateThatWasKnownIsHeldToTheSettings() throws {
+        let record = LegRateRecord(rate: 1 << 40, capacity: 1 << 40, base: .milliseconds(50), isWorthUsing: true)
+        var rate = LegRate(Self.told, try #require(record), now: Self.start)
+        #expect(rate.rate == 1_960_000)
+        var link = LoadedLink(8, .milliseconds(50))
+        let now = link.run(&rate, from: Self.start, seconds: 10)
+        _ = link.run(&rate, from: now, seconds: 10)
+        #expect(link.used > 0.9 && link.worst < .milliseconds(60), "\(link.used) \(link.worst)")
+    }
+
+    /// A rate that is cut for a probe which may be lost is not what the next process begins with.
+    @Test func whatIsKnownOutlivesALostProbe() throws {
+        var rate = LegRate(Self.told)
+        var link = LoadedLink(16, .milliseconds(50))
+        let now = link.run(&rate, from: Self.start, seconds: 10)
+        let before = try #require(rate.record)
+        link.loses = 1
+        _ = link.run(&rate, from: now, seconds: 0.4)
+        #expect(rate.rate < before.rate / 2)
+        #expect(try #require(rate.record).rate > before.rate / 10 * 8)
+    }
+}
