@@ -188,6 +188,27 @@ static void accept_up_to(int queue, uint16_t number, uint32_t last) {
     while (send(queue, &message, sizeof message, 0) < 0 && errno == EINTR) {}
 }
 
+struct length {
+    struct nlmsghdr header;
+    struct nfgenmsg family;
+    struct nlattr attribute;
+    uint32_t length;
+};
+
+// Lets nothing more into a queue: as it is one that packets pass when it is full, they pass it.
+static void fill(int queue, uint16_t number) {
+    struct length message = {
+        .header = {
+            .nlmsg_len = sizeof message,
+            .nlmsg_type = NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_CONFIG,
+            .nlmsg_flags = NLM_F_REQUEST,
+        },
+        .family = {.version = NFNETLINK_V0, .res_id = htobe16(number)},
+        .attribute = {.nla_len = sizeof message.attribute + sizeof message.length, .nla_type = NFQA_CFG_QUEUE_MAXLEN},
+    };
+    while (send(queue, &message, sizeof message, 0) < 0 && errno == EINTR) {}
+}
+
 static void guard(int queue, uint16_t number, int end) {
     // Nothing but its parent's end ends it: what is sent to both must not end it first.
     sigset_t all;
@@ -200,12 +221,10 @@ static void guard(int queue, uint16_t number, int end) {
     close_range(3, ~0U, 0);
     char byte;
     while (read(1, &byte, 1) < 0 && errno == EINTR) {}
-    // To let many go takes so long that others come meanwhile; in the end as little as can be lies between the last
-    // word and the queue's end, with which packets pass by it.
-    for (int round = 0; round < 16; round++) {
-        accept_up_to(0, number, 0x7FFFFFFF);
-        accept_up_to(0, number, 0xFFFFFFFF);
-    }
+    // What came between the last word and the queue's end would be dropped with it.
+    fill(0, number);
+    accept_up_to(0, number, 0x7FFFFFFF);
+    accept_up_to(0, number, 0xFFFFFFFF);
     close(0);
     _exit(0);
 }
