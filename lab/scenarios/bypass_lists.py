@@ -6,7 +6,7 @@ import struct
 import time
 
 from lab import namespaces, spillway
-from lab.measure import control, flow
+from lab.measure import control, flow, pinned
 from lab.measure.capture import Capture
 from lab.measure.frames import Probe, Sender, Wires
 from lab.spillway import Spillway, is_bonded, settings, uses_only
@@ -107,14 +107,14 @@ def run(lab):
             downstream(lab, haap)
             own_lists(lab, hg, sender)
             answers(lab)
-            pins(lab, "queue")
+            pinned.under_load(lab, "hg", "client", "server", SERVER, "pins-queue", "queue")
             lost(lab, network, hg, sender)
             changes(lab, hg, given[0], sender)
             lab.check("the bond has lived through all this", hg.log().count("reason=bond-up") == 1)
         hg = Spillway(lab, "hg", settings("hg", network, **own, colour={"overflow": "police"}))
         with haap, hg:
             listed(lab, hg)
-            pins(lab, "police")
+            pinned.under_load(lab, "hg", "client", "server", SERVER, "pins-police", "police")
             lost(lab, network, hg, sender)
 
 
@@ -122,20 +122,6 @@ def listed(lab, hg):
     hg.wait_for("bonded", is_bonded)
     status = hg.wait_for("the list is there", lambda status: status["policy"]["operator_items"] == len(OPERATOR_ITEMS))
     lab.check("nothing is skipped", status["policy"]["operator_skipped"] == [], str(status["policy"]))
-
-
-def pins(lab, overflow):
-    """More than DSL carries: what is pinned keeps to its leg."""
-    wires = Wires("hg", lab.out, f"pins-{overflow}")
-    flows = {port: flow.UDP("client", "server", SERVER, 1.5, mbit=mbit, size=1000, port=port)
-             for port, mbit in ((5302, 12), (7400, 0.4), (7300, 0.4))}
-    results = {port: each.result() for port, each in flows.items()}
-    wires.stop()
-    for port, leg in ((7400, "dsl"), (7300, "lte")):
-        where = wires.count(port)
-        lab.check(f"{overflow}: pinned to {leg}, under load", where == {leg: results[port].sent}, str(where))
-    where = wires.count(5302)
-    lab.check(f"{overflow}: the load is on both legs", min(where.get("dsl", 0), where.get("lte", 0)) > 100, str(where))
 
 
 def names():

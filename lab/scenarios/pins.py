@@ -6,6 +6,7 @@ from lab import namespaces, spillway
 from lab.measure import flow
 from lab.measure.explained import Explained
 from lab.measure.frames import Probe, Sender, Wires
+from lab.measure.pinned import under_load
 from lab.spillway import Spillway, is_bonded, settings, uses_only
 from lab.topology import CLIENT, CLIENT6, SERVER, SERVER6, Topology
 
@@ -59,7 +60,7 @@ def run(lab):
                 haap.wait_for("bonded", is_bonded)
                 pinned(lab, haap, overflow)
                 marked(lab, f"{overflow}: a mark that a packet comes with says nothing")
-                under_load(lab, overflow)
+                under_load(lab, "haap", "server", "client", CLIENT, f"load-{overflow}", overflow)
                 if overflow == "queue":
                     bulk(lab, network)
                 dsl_lost(lab, network, haap, hg, overflow)
@@ -96,20 +97,6 @@ def marked(lab, name):
     sender.close()
     wires.stop()
     lab.check(name, wires.of(probe) == "dsl", wires.of(probe))
-
-
-def under_load(lab, overflow):
-    """More than DSL carries: what is pinned keeps to its leg."""
-    wires = Wires("haap", lab.out, f"load-{overflow}")
-    flows = {port: flow.UDP("server", "client", CLIENT, 1.5, mbit=mbit, size=1000, port=port)
-             for port, mbit in ((5302, 12), (7400, 0.4), (7300, 0.4))}
-    results = {port: each.result() for port, each in flows.items()}
-    wires.stop()
-    for port, leg in ((7400, "dsl"), (7300, "lte")):
-        where = wires.count(port)
-        lab.check(f"{overflow}: pinned to {leg}, under load", where == {leg: results[port].sent}, str(where))
-    where = wires.count(5302)
-    lab.check(f"{overflow}: the load is on both legs", min(where.get("dsl", 0), where.get("lte", 0)) > 100, str(where))
 
 
 def bulk(lab, network):

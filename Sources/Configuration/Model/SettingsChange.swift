@@ -57,6 +57,36 @@ private struct Comparison<Settings> {
     }
 }
 
+/// The sections that both roles have.
+private protocol SharedSections {
+    var resequencer: ResequencerConfiguration { get }
+    var colour: ColourConfiguration { get }
+    var ipsec: IPsecConfiguration? { get }
+    var kernel: KernelConfiguration { get }
+    var control: ControlConfiguration { get }
+    var state: StateConfiguration { get }
+    var hooks: HooksConfiguration { get }
+    var http: HTTPConfiguration { get }
+    var log: LogConfiguration { get }
+}
+
+extension HomeGatewayConfiguration: SharedSections {}
+extension AggregationPointConfiguration: SharedSections {}
+
+extension Comparison where Settings: SharedSections {
+    mutating func sharedSections() {
+        fixed("resequencer", \.resequencer)
+        fixed("colour", \.colour)
+        fixed("ipsec", \.ipsec)
+        fixed("kernel", \.kernel)
+        fixed("control", \.control)
+        fixed("state", \.state)
+        fixed("hooks", \.hooks)
+        fixed("http", \.http)
+        fixed("log", \.log)
+    }
+}
+
 /// "2 added, 1 removed"; the order of a list means nothing.
 private func counts<Item: Hashable>(_ old: [Item], _ new: [Item]) -> String {
     let (before, after) = (Set(old), Set(new))
@@ -92,15 +122,7 @@ extension HomeGatewayConfiguration {
         all.live("exception", \.exceptions, counts)
         all.live("pin", \.pins, if: arePinsLive(pins, new.pins, colour), counts)
         all.fixed("names", \.names)
-        all.fixed("resequencer", \.resequencer)
-        all.fixed("colour", \.colour)
-        all.fixed("ipsec", \.ipsec)
-        all.fixed("kernel", \.kernel)
-        all.fixed("control", \.control)
-        all.fixed("state", \.state)
-        all.fixed("hooks", \.hooks)
-        all.fixed("http", \.http)
-        all.fixed("log", \.log)
+        all.sharedSections()
         return (all.changes, all.result)
     }
 }
@@ -124,15 +146,7 @@ extension AggregationPointConfiguration {
             return names.map { "\($0) \(Self.word(before[$0], after[$0]))" }.joined(separator: ", ")
         }
         all.live("pin", \.pins, if: arePinsLive(pins, new.pins, colour), counts)
-        all.fixed("resequencer", \.resequencer)
-        all.fixed("colour", \.colour)
-        all.fixed("ipsec", \.ipsec)
-        all.fixed("kernel", \.kernel)
-        all.fixed("control", \.control)
-        all.fixed("state", \.state)
-        all.fixed("hooks", \.hooks)
-        all.fixed("http", \.http)
-        all.fixed("log", \.log)
+        all.sharedSections()
         return (all.changes, all.result)
     }
 
@@ -146,7 +160,7 @@ extension AggregationPointConfiguration {
             return
         }
         let before = Dictionary(subscribers.map { ($0.cin, $0) }, uniquingKeysWith: { first, _ in first })
-        let after = Dictionary(all.new.subscribers.map { ($0.cin, $0) }, uniquingKeysWith: { first, _ in first })
+        let after = Set(all.new.subscribers.map(\.cin))
         var taken: [SubscriberConfiguration] = []
         for subscriber in all.new.subscribers {
             let old = before[subscriber.cin]
@@ -161,7 +175,7 @@ extension AggregationPointConfiguration {
             taken.append(isTaken ? subscriber : old ?? subscriber)
             all.note("subscriber", "\(subscriber.cin) \(Self.word(old, subscriber))", isTaken)
         }
-        for old in subscribers where after[old.cin] == nil { all.note("subscriber", "\(old.cin) removed", true) }
+        for old in subscribers where !after.contains(old.cin) { all.note("subscriber", "\(old.cin) removed", true) }
         all.result.subscribers = taken
         (all.result.defaults, all.result.unlisted) = (all.new.defaults, all.new.unlisted)
         all.result.defaultFilterList = all.new.defaultFilterList

@@ -11,10 +11,10 @@ struct FlowExplainer {
     let role: String
 
     /// - Parameters:
-    ///   - policy: how to read the lists' marks; nil: there are no lists
+    ///   - hasLists: a gateway's lists (``PolicyTable``) decide; else an aggregation point's pins do (``PinTable``)
     ///   - describe: adds what only the session knows: whose bond a device is, and why a leg is not used
     func explain(
-        _ asked: Flow, _ policy: PolicyTable?, describe: (inout Explanation.Bonded) -> Void
+        _ asked: Flow, hasLists: Bool, describe: (inout Explanation.Bonded) -> Void
     ) throws -> Explanation {
         var flow = asked
         var question = RouteQuestion(to: flow.destination, from: flow.source)
@@ -28,7 +28,7 @@ struct FlowExplainer {
         question.inputLink = input?.index
         explanation.connection = try connection(of: flow)
         var packet = packet(of: flow, input)
-        if policy != nil, input != nil {
+        if hasLists, input != nil {
             try decide(&packet, &explanation)
             question.mark = packet.mark
         }
@@ -42,7 +42,7 @@ struct FlowExplainer {
         packet.output = explanation.routing?.interface
         try translate(packet, &explanation)
         if let name = packet.output, let link = try state.route.link(.name(name)), Self.isBond(link) {
-            if policy == nil { try pin(&packet, &explanation) }
+            if !hasLists { try pin(&packet, &explanation) }
             var bonded = try bond(link, packet)
             describe(&bonded)
             explanation.bonded = bonded

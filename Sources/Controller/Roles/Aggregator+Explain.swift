@@ -9,7 +9,7 @@ extension Aggregator {
     func explain(_ flow: Flow) -> String {
         let explainer = FlowExplainer(state: common.state, kernel: settings.kernel, role: "haap")
         do {
-            let found = try explainer.explain(flow, nil) { bonded in
+            let found = try explainer.explain(flow, hasLists: false) { bonded in
                 guard let id = described.first(where: { $0.value.device == bonded.device })?.key,
                     let session = point.sessions[id]
                 else { return }

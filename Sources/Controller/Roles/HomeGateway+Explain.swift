@@ -9,7 +9,7 @@ extension HomeGateway {
     func explain(_ flow: Flow) -> String {
         let explainer = FlowExplainer(state: common.state, kernel: settings.kernel, role: "hg")
         do {
-            var found = try explainer.explain(flow, policy) { bonded in
+            var found = try explainer.explain(flow, hasLists: true) { bonded in
                 bonded.session = session.bond?.sessionID
                 let used = bonded.choice?.legs ?? []
                 bonded.unused = [LegID.primary, .secondary].filter { !used.contains($0) }.map(unused)
