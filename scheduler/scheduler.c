@@ -127,7 +127,11 @@ __attribute__((section("scheduler"), used)) int schedule(struct __sk_buff *skb) 
         leg = earliest0 > earliest1 && earliest0 - now > plan->patience && state->bytes[1] + size1 <= plan->second_end;
     at = leg ? earliest1 : earliest0;
     u64 wait = at - now;
-    if (wait > plan->limit) {
+    // A limit becomes smaller by and by: what was told to wait longer is to hear of it one drop at a time.
+    u64 limit = max(plan->limit, less(state->limit, less(now, state->limit_at) >> 4));
+    state->limit = limit;
+    state->limit_at = now;
+    if (wait > limit) {
         state->dropped++;
         return TC_ACT_SHOT;
     }

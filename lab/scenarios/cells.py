@@ -16,6 +16,9 @@ SECONDS, OMIT = 6, 6
 # A window that has to grow to several hundred packets at a round trip of half a second takes TCP that long; and so
 # does one that has grown beyond what losses allow, on LTE alone.
 FAR_OMIT = 16
+# What few losses and waits of a quarter of a second decide takes longer to measure: while LTE gives up one packet in
+# a hundred of some hundred in six seconds, or when DSL's packets wait at the end for one of LTE's.
+LONG = 20
 # Round trip of DSL without load, and 10 ms.
 PING_MS = 30.5
 # LTE's rate as the daemons are told it, whatever the link has.
@@ -55,6 +58,8 @@ def table(lab, cells, seconds=SECONDS, start=OMIT):
 def cell(lab, network, told, dsl, rate, loss, delay, seconds, start) -> dict:
     far = delay >= 200 and rate >= (10 if loss == 0 else 50)
     omit = FAR_OMIT if far else start
+    if delay >= 200 or loss >= 1:
+        seconds = max(seconds, LONG)
     # A slower or as fast LTE leg cannot be the better one.
     lte = 0.0
     if network.lte.down.mbit > network.dsl.down.mbit:

@@ -46,10 +46,12 @@ struct scheduler_state {
     // What keeps to a leg although others do not.
     struct scheduler_queue pinned[SCHEDULER_LEGS];
     uint64_t sparse_free;
+    // The limit of the queue that was in effect when the last packet came, and when that was.
+    uint64_t limit, limit_at;
     // Bytes × 65536 that the first leg is ahead of its share.
     int64_t balance;
     uint64_t packets[SCHEDULER_LEGS], bytes[SCHEDULER_LEGS];
-    uint64_t sparse, marked, dropped, overflowed;
+    uint64_t sparse, marked, dropped;
     // The longest wait, ns; the daemon may set it to 0.
     uint64_t longest;
     struct {

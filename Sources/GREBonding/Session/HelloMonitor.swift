@@ -11,6 +11,8 @@ struct HelloMonitor: Hashable, Sendable {
     private(set) var next: Instant
     /// Hellos sent since the last answer.
     private(set) var unanswered = 0
+    /// Whether the last Hello was the last one that the leg may leave unanswered.
+    private var isLastAttempt = false
     private(set) var sentCount: UInt64 = 0
     /// Those that a later answer passed over are not in it.
     private(set) var answeredCount: UInt64 = 0
@@ -42,6 +44,7 @@ struct HelloMonitor: Hashable, Sendable {
             unanswered = Int(attempts) - 1
         }
         unanswered += 1
+        isLastAttempt = unanswered >= Int(attempts)
         sentCount &+= 1
         let timestamp = Timestamp(now)
         underWay.append(UnderWay(timestamp: timestamp, sent: now))
@@ -110,11 +113,13 @@ struct HelloMonitor: Hashable, Sendable {
 
     /// Time to wait for an answer before the next attempt: the smoothed round trip and four deviations. At least a
     /// second, so that a queue that fills does not look like a dead leg. On a leg that brings nothing at all, whose
-    /// queue would bring something, all attempts share that time: an answer to the first one still counts.
+    /// queue would bring something, the attempts before the last one share that time: an answer to the first one still
+    /// counts. The last one has all of it, or else one lost Hello would end a leg with a long round trip.
     private func retry(_ now: Instant) -> Duration {
         guard let smoothed = rtt.smoothed else { return Constants.helloRetry }
         let wait = smoothed + rtt.deviation * 4
-        return isSilent(now) ? max(Constants.probeRetry, wait / 3) : max(Constants.helloRetry, wait)
+        guard isSilent(now) else { return max(Constants.helloRetry, wait) }
+        return max(Constants.probeRetry, isLastAttempt ? wait : wait / 3)
     }
 }
 

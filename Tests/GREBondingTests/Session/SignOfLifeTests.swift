@@ -77,4 +77,30 @@ import Testing
         }
         #expect(monitor.next == now)
     }
+
+    /// Where the round trip is longer than all attempts but the last one take, one lost Hello must not end the leg.
+    @Test func oneLostHelloIsNoDeadLegWhereTheRoundTripIsLong() throws {
+        let start = Instant(nanoseconds: 1_000_000_000)
+        var monitor = HelloMonitor(next: start)
+        let roundTrip = Duration.milliseconds(450)
+        var now = start
+        for _ in 0..<20 {
+            let sent = monitor.send(now: now, interval: .seconds(10), attempts: 3)
+            _ = monitor.answered(try #require(sent), receivedAt: now + roundTrip, interval: .seconds(10))
+            now = now + .seconds(1)
+        }
+        // Packets go out, and nothing comes back: it is asked. The first Hello is lost, the second one is answered.
+        var asked: [(Timestamp, Instant)] = []
+        while asked.count < 2 || now < asked[1].1 + roundTrip {
+            now = now + .milliseconds(50)
+            monitor.sampled(received: false, sent: true, now: now)
+            if monitor.next <= now {
+                let sent = monitor.send(now: now, interval: .seconds(10), attempts: 3)
+                asked.append((try #require(sent, "given up before the second answer"), now))
+            }
+        }
+        #expect(asked.count == 3)
+        #expect(monitor.answered(asked[1].0, receivedAt: now, interval: .seconds(10)) == roundTrip)
+        #expect(monitor.unanswered == 0)
+    }
 }
