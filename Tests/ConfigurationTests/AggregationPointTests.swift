@@ -10,6 +10,7 @@ import Testing
     @Test func defaults() throws {
         let c = try aggregationPoint(["a.toml": head])
         #expect(c.addresses == [.v4(IPv4Address(192, 0, 2, 1))] && c.anycast.isEmpty && c.dialect == .rfc8157)
+        #expect(c.addressLifetime == nil)
         #expect(c.address(.v4) != nil && c.address(.v6) == nil)
         #expect(c.session == SessionConfiguration())
         #expect(c.session.idleTimeout.seconds == 86400 && c.session.idleHelloInterval.seconds == 1800)
@@ -25,6 +26,7 @@ import Testing
             role = "haap"
             address = ["192.0.2.1", "2001:db8::1"]
             anycast = "2001:db8::53"
+            address_lifetime = "5 s"
             [session]
             active_hello_interval = 5
             idle_hello_interval = "30 min"
@@ -69,6 +71,7 @@ import Testing
             """
         ])
         #expect(c.addresses.count == 2 && c.anycast == [IPAddress("2001:db8::53")])
+        #expect(c.addressLifetime?.seconds == 5)
         #expect(c.session.activeHelloInterval.seconds == 5 && c.session.helloRetryTimes == 10)
         #expect(c.session.idleTimeout.rawValue == 0 && c.session.noTrafficMonitoredInterval.seconds == 120)
         #expect(c.session.rttDifferenceThreshold.rawValue == 40)
@@ -93,6 +96,7 @@ import Testing
         ("anycast = \"2001:db8::1\"", 3, "anycast: 2001:db8::1 is IPv6, but address has no IPv6 address"),
         ("anycast = [\"10.0.0.1\", \"10.0.0.2\"]", 3, "anycast: more than one IPv4 address"),
         ("anycast = \"224.0.0.1\"", 3, "anycast: 224.0.0.1 is not a unicast address"),
+        ("address_lifetime = 1", 3, "address_lifetime: 1 s is out of range: 2…300 s"),
         ("dialect = \"deployed\"", 2, "address: the dialect \"deployed\" runs over IPv6 only"),
         ("session.active_hello_interval = 101", 3, "session.active_hello_interval: 101 s is out of range: 1…100 s"),
         ("session.active_hello_interval = \"1500 ms\"", 3, "session.active_hello_interval: 1500 ms is out of range"),

@@ -24,6 +24,16 @@ import Testing
         }
     }
 
+    @Test func oneOfABench() throws {
+        guard case .aggregationPoint(let c) = try Configuration.load(
+            path: "\(Self.root)/deploy/examples/scale-out/haap.toml")
+        else { return #expect(Bool(false)) }
+        #expect(c.addresses.count == 2 && c.anycast.count == 1 && c.radius?.servers.count == 1)
+        // It has gone by the time that gateways call G anew.
+        let tolerance = c.session.activeHelloInterval.rawValue * UInt64(c.session.helloRetryTimes)
+        #expect(try #require(c.addressLifetime).rawValue <= tolerance)
+    }
+
     @Test(arguments: ["lab-hg", "lab-haap"])
     func exampleOfADropIn(name: String) throws {
         func text(_ name: String) throws -> String {

@@ -14,6 +14,7 @@ struct AggregationPointDecoder {
 
         var result = AggregationPointConfiguration(addresses: addresses)
         result.anycast = anycast
+        result.addressLifetime = table.duration("address_lifetime", in: 2...300, unit: .seconds)
         result.dialect = dialect
         result.session = session()
         result.tunnel = tunnel()

@@ -8,6 +8,9 @@ public struct AggregationPointConfiguration: Hashable, Sendable {
     /// `anycast`: the addresses G where the first Setup Request arrives, at most one of each family, each of a family
     /// that `address` has too. Default: none; gateways then use H.
     public var anycast: [IPAddress] = []
+    /// `address_lifetime`: 2…300 s. Both kinds of addresses are put on a device of this program, and the kernel takes
+    /// them away so long after its last sign of life; G also goes when a drain begins. Default: they are the operator's.
+    public var addressLifetime: Milliseconds?
     /// `dialect`: "rfc8157" or "deployed". Default: "rfc8157".
     public var dialect: Dialect = .rfc8157
     public var session = SessionConfiguration()

@@ -132,6 +132,7 @@ extension AggregationPointConfiguration {
         var all = Comparison(self, new)
         all.fixed("address", \.addresses)
         all.fixed("anycast", \.anycast)
+        all.fixed("address_lifetime", \.addressLifetime)
         all.fixed("dialect", \.dialect)
         all.fixed("session", \.session)
         all.fixed("tunnel", \.tunnel)

@@ -18,6 +18,10 @@ extension Aggregator {
             common.log(.warning, "record-unreadable", "what the run before has left cannot be read: starting anew")
             return nil
         }
+        guard !haveAddressesLapsed() else {
+            common.log(.notice, "addresses-lapsed", "others may have its bonds by now: starting anew")
+            return nil
+        }
         common.state.beginAdoption(run.filters)
         return run
     }

@@ -6,9 +6,11 @@ import NetlinkKit
 
 /// Brings the kernel to the desired state, owner by owner, and undoes it.
 final class KernelState {
-    /// Whose objects: the daemon's own, those that protect legs, those that watch names, or one bond's.
+    /// Whose objects: the daemon's own, the addresses by which it is found, those that protect legs, those that watch
+    /// names, or one bond's.
     enum Owner: Hashable {
         case base
+        case addresses
         case security
         case policy
         case names

@@ -41,6 +41,9 @@ final class Aggregator: Role {
     var receivedAt = Instant(nanoseconds: 0)
     private(set) var radius: RADIUSService?
     private(set) var ipsec: IPsecKeeper?
+    /// When G and H are renewed next, and until when the kernel keeps them.
+    var addressesDue = Instant(nanoseconds: 0)
+    var addressesUntil = Instant(nanoseconds: 0)
     let record: RunRecord
     private(set) var isRecording = false
     /// Where gateways with configured keys are.
@@ -106,17 +109,23 @@ final class Aggregator: Role {
         let inside = common.state.isAdopting ? common.state.index(of: CanonicalDevice.name) : 0
         let own = Set(
             try common.state.route.addresses(.v4).map(\.address).filter { $0.link != inside }.map(\.address.address))
-        objects += leases.objects(settings.kernel) { own.contains($0) }
+        objects += leases.objects(settings.kernel) { own.contains($0) || keeps($0) }
         guard common.state.apply(objects, for: .base) else {
             common.state.clear()
             throw Daemon.Failure(description: "the kernel refused what every bond needs (see above)")
         }
         applyPins()
+        // Sockets are bound to them right after this.
+        putAddresses(Clock.now(), takesBonds: true)
         common.state.onRecreated = { [weak self] owner in
             guard case .bond(let id) = owner, let self else { return }
             self.apply(id, self.point.sessions[id]?.bond)
         }
-        if let former { adopt(former) }
+        if let former {
+            adopt(former)
+            // They were held to be there; what is left of their lifetimes is the run's before.
+            putAddresses(Clock.now(), takesBonds: true)
+        }
         isRecording = true
         do throws(SystemError) {
             try writeAllRecords()
@@ -152,11 +161,13 @@ final class Aggregator: Role {
         return [
             point.deadline, common.queue.deadline, watch.due, leases?.work(now), rounds.due, lteSampling.due, radius,
             prefixWait.due, ipsec?.work(now), common.state.mend(now),
-            common.sampleFlood(now),
+            common.sampleFlood(now), keepAddresses(now),
         ].compactMap { $0 }.min()
     }
 
     func stop() {
+        // Routing leads gateways elsewhere by the time that they ask anew.
+        putAddresses(Clock.now(), takesBonds: false)
         run(point.handle(.stop, now: Clock.now()))
         ipsec?.stop()
         common.state.clear()
@@ -165,6 +176,7 @@ final class Aggregator: Role {
     }
 
     func leave() {
+        putAddresses(Clock.now(), takesBonds: !point.isDraining)
         ipsec?.stop()
         radius?.finish()
         writeRecords()
@@ -270,6 +282,7 @@ final class Aggregator: Role {
         switch request {
         case .status(let query): return status(query)
         case .drain:
+            putAddresses(Clock.now(), takesBonds: false)
             run(point.handle(.drain, now: Clock.now()))
             return Answer.done(unless: nil)
         case .diagnose: return Answer.done(unless: "a diagnostic begins at the gateway")
