@@ -183,6 +183,9 @@ class Leg:
 class Topology:
     """Builds the namespaces; `with Topology.load("village") as network: …`"""
 
+    # Another network's are in a class of its own, as in lab/bench.py.
+    hosts, links, addresses, routes = HOSTS, LINKS, ADDRESSES, ROUTES
+
     def __init__(self, parameters: dict[str, dict[str, float]]):
         self.dsl = Leg("dsl", parameters["dsl"])
         self.lte = Leg("lte", parameters["lte"])
@@ -206,13 +209,13 @@ class Topology:
     def build(self) -> None:
         """Makes hosts, links, addresses, routes and shaping; what a run before left is removed first."""
         self.remove()
-        run(None, "ip", "-batch", "-", text="".join(f"netns add {host}\n" for host in HOSTS))
+        run(None, "ip", "-batch", "-", text="".join(f"netns add {host}\n" for host in self.hosts))
         links = "".join(
             f"link add {device} netns {host} type veth peer name {peer_device} netns {peer}\n"
-            for host, device, peer, peer_device in LINKS
+            for host, device, peer, peer_device in self.links
         )
         run(None, "ip", "-batch", "-", text=links)
-        for host in HOSTS:
+        for host in self.hosts:
             self._configure(host)
         for leg in self.legs:
             leg.shape("add")
@@ -221,16 +224,16 @@ class Topology:
         settings = ["net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0"]
         if host not in ("client", "server"):
             settings += ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"]
-        devices = [link[index + 1] for link in LINKS for index in (0, 2) if link[index] == host]
+        devices = [link[index + 1] for link in self.links for index in (0, 2) if link[index] == host]
         settings += [f"net.ipv4.conf.{device}.rp_filter=0" for device in devices]
         run(host, "sysctl", "-qw", *settings)
         lines = ["link set lo up"]
-        for name, device, address, address6 in ADDRESSES:
+        for name, device, address, address6 in self.addresses:
             if name == host:
                 lines += [f"address add {address} dev {device}"]
                 lines += [f"address add {address6} dev {device} nodad"] if address6 else []
         lines += [f"link set {device} up" for device in devices]
-        lines += [f"route add {route}" for name, route in ROUTES if name == host]
+        lines += [f"route add {route}" for name, route in self.routes if name == host]
         run(host, "ip", "-batch", "-", text="\n".join(lines) + "\n")
         for device in devices:
             if device not in ("c0", "lan", "wan", "s0"):
@@ -241,7 +244,7 @@ class Topology:
     def remove(self) -> None:
         """Ends what still runs in the namespaces, and deletes them with all that is in them."""
         existing = [line.split()[0] for line in run(None, "ip", "netns", "list").splitlines() if line.strip()]
-        for host in HOSTS:
+        for host in self.hosts:
             if host in existing:
                 for process in run(None, "ip", "netns", "pids", host).split():
                     with contextlib.suppress(ProcessLookupError):

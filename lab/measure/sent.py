@@ -13,7 +13,8 @@ from lab.measure import capture, dissect
 from lab.scenario import Lab
 
 # Host, then leg: the device towards that access.
-DEVICES = {"hg": {"dsl": "dsl", "lte": "lte"}, "haap": {"dsl": "hd", "lte": "hl"}}
+DEVICES = {"hg": {"dsl": "dsl", "lte": "lte"}, "haap": {"dsl": "hd", "lte": "hl"},
+           "haap1": {"core": "core"}, "haap2": {"core": "core"}}
 PROTOCOLS = ("0xb7ea", "0x0101")
 # GRE's protocol type, two bytes behind an IP header without options.
 FILTER = " or ".join(
