@@ -21,8 +21,15 @@ public struct Errno: RawRepresentable, Error, Hashable, Sendable, CustomStringCo
     public static let addressNotAvailable = Errno(rawValue: EADDRNOTAVAIL)
     public static let noBuffers = Errno(rawValue: ENOBUFS)
     public static let busy = Errno(rawValue: EBUSY)
+    public static let noMemory = Errno(rawValue: ENOMEM)
     public static let range = Errno(rawValue: ERANGE)
     public static let messageTooLong = Errno(rawValue: EMSGSIZE)
+
+    /// Whether a question that is refused so may be answered a moment later. What says that there is no such thing, or
+    /// that the kernel cannot do it, will be the same; but a device that is being made anew has none for a moment.
+    public var mayPass: Bool {
+        [.busy, .noMemory, .noBuffers, .wouldBlock, .notPermitted, .noDevice, .exists].contains(self)
+    }
 
     public var description: String { Self.names[rawValue] ?? "error \(rawValue)" }
 

@@ -180,6 +180,45 @@ private func request(_ name: String, number: UInt32 = 1) -> Request {
         }
     }
 
+    /// To ask changes nothing: what may have passed is asked once more, what says that there is no such thing is not.
+    @Test(arguments: [(EBUSY, 2), (ENOMEM, 2), (EPERM, 2), (ENODEV, 2), (EEXIST, 2), (ENOENT, 1), (ESRCH, 1), (EINVAL, 1)])
+    func aQuestionIsAskedOnceMore(errno: Int32, times: Int) {
+        let once = FakeTransport { sequences, attempt in
+            [.messages(sequences.map { FakeTransport.error($0, attempt == 0 && $0 == 2 ? errno : 0) })]
+        }
+        let results = Exchange(once).ask([request("a"), request("b"), request("c")])
+        #expect(once.sent.count == times)
+        #expect(results.filter { if case .failure = $0 { true } else { false } }.count == (times == 2 ? 0 : 1))
+
+        let always = FakeTransport { sequences, _ in [.messages(sequences.map { FakeTransport.error($0, errno) })] }
+        #expect(throws: KernelError.refused(.init(Operation("create", "thing \"a\""), Errno(rawValue: errno)))) {
+            try Exchange(always).ask(request("a"))
+        }
+        #expect(always.sent.count == times)
+        // Two reasons: which one is it?
+        let turns = FakeTransport { sequences, attempt in
+            [.messages(sequences.map { FakeTransport.error($0, attempt == 1 ? ENOBUFS : errno) })]
+        }
+        #expect(throws: KernelError.refused(.init(Operation("create", "thing \"a\""), Errno(rawValue: errno)))) {
+            try Exchange(turns).ask(request("a"))
+        }
+        #expect(turns.sent.count == (times == 2 ? 3 : 1))
+        // What changes something is not done twice here.
+        let change = FakeTransport { sequences, _ in [.messages(sequences.map { FakeTransport.error($0, errno) })] }
+        _ = Exchange(change).perform([request("a")])
+        #expect(change.sent.count == 1)
+    }
+
+    /// An expression of a rule is named by what it is: what the kernel lacks is in the error.
+    @Test func elementsOfListsGoByTheirNames() {
+        // Attribute 4, nested, of one element 1, nested, of attribute 1: "queue", and attribute 2.
+        let element: [UInt8] = [10, 0, 1, 0] + Array("queue".utf8) + [0, 0, 0] + [8, 0, 2, 0, 0, 0, 0, 0]
+        let bytes = request("a").bytes.prefix(24) + [28, 0, 4, 0x80, 24, 0, 1, 0x80] + element
+        let walked = Request(Operation("x", "y"), message: Array(bytes), fixedSize: 8) { $0 == [4] ? "EXPRESSIONS" : nil }
+        #expect(walked?.attributePath(at: 28) == "EXPRESSIONS.queue")
+        #expect(walked?.attributePath(at: 32) == "EXPRESSIONS.queue.1")
+    }
+
     @Test func anAttributeThatDoesNotFitIsNotSent() {
         let transport = FakeTransport { _, _ in [] }
         let big = Request(Operation("a", "b"), type: 30, flags: [], header: UInt64(0), Outer.self) {
@@ -247,6 +286,18 @@ private func request(_ name: String, number: UInt32 = 1) -> Request {
         }
         #expect(try dump(transport) == [2])
         #expect(transport.sent.count == 3)
+    }
+
+    @Test func readsAgainAfterARefusalThatMayHavePassed() throws {
+        let transport = FakeTransport { s, attempt in
+            attempt == 0
+                ? [.messages([FakeTransport.error(s[0], EBUSY)])]
+                : [.messages([part(s[0], 7), FakeTransport.done(s[0])])]
+        }
+        #expect(try dump(transport) == [7])
+        let always = FakeTransport { s, _ in [.messages([FakeTransport.error(s[0], EBUSY)])] }
+        #expect(throws: KernelError.self) { try dump(always) }
+        #expect(always.sent.count == 2)
     }
 
     @Test func givesUpOnAListThatKeepsChanging() {

@@ -61,7 +61,7 @@ public final class NFTablesClient {
         let request = Self.request(
             operation, NFT_MSG_GETGEN.rawValue, Family(rawValue: 0), GenerationSpace.self
         ) { _ in }
-        for reply in try exchange.perform(request) {
+        for reply in try exchange.ask(request) {
             if let message = Message(reply.span.bytes, at: 0), let generation = Generation(message) {
                 return generation
             }
@@ -130,7 +130,7 @@ public final class NFTablesClient {
     public func elements(_ keys: [[Value]], of set: NamedSet) throws(KernelError) -> [Element?] {
         var found: [Element?] = []
         found.reserveCapacity(keys.count)
-        for result in exchange.perform(try ElementEncoder.get(keys, of: set)) {
+        for result in exchange.ask(try ElementEncoder.get(keys, of: set)) {
             switch result {
             case .success(let reply):
                 var received: [ReceivedElement] = []

@@ -88,7 +88,7 @@ extension Exchange {
             }
         }
         do throws(KernelError) {
-            for bytes in try perform(request) {
+            for bytes in try ask(request) {
                 guard let message = Message(bytes.span.bytes, at: 0) else { continue }
                 let attributes = message.attributes(after: MemoryLayout<nfgenmsg>.size, of: ConnectionSpace.self)
                 let reply = attributes.nested(ConnectionSpace.reply).nested(TupleSpace.addresses)

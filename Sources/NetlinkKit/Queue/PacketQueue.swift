@@ -41,7 +41,7 @@ public final class PacketQueue {
     ///   - copyRange: bytes of each packet to receive, from the network header on; at most 65 531
     ///   - maximumLength: packets that may wait for their verdicts
     ///   - receiveBuffer: bytes; an announcement takes about 1 KiB of it, however short
-    /// - Throws: `EPERM` without the capability, and when another socket has the queue
+    /// - Throws: `EPERM` without the capability, and when another socket has the queue; `unsupported` without the module
     public init(
         _ number: UInt16, copyRange: UInt32, maximumLength: UInt32, flags: Flags = [], receiveBuffer: Int32 = 16 << 20
     ) throws(KernelError) {
@@ -53,14 +53,32 @@ public final class PacketQueue {
         buffer = .allocate(byteCount: slot * count, alignment: 64)
         lengths = Array(repeating: 0, count: count)
         let exchange = Exchange(socket)
-        for result in exchange.perform(Self.configuration(number, maximumLength, flags)) { _ = try result.get() }
-        // The copy mode starts the announcements: nothing may read the socket for an acknowledgement after it.
+        let results = exchange.perform(Self.configuration(number, maximumLength, flags))
+        if case .failure(let error)? = results.first, error.errno == .invalid {
+            // So says a kernel that knows no such requests.
+            throw .unsupported(feature: "NFQUEUE", minimumKernel: "the module nfnetlink_queue")
+        }
+        for result in results { _ = try result.get() }
+        // The copy mode starts the announcements: nothing may read the socket for an acknowledgement after it. A refusal
+        // is there when the request has been sent, before any packet is.
         let start = Self.start(number, copyRange)
         var failure: Errno?
         start.bytes.withUnsafeBytes { bytes in
             do throws(Errno) { try socket.send(bytes) } catch { failure = error }
         }
         if let failure { throw .socket(start.operation, failure) }
+        if let error = refusal(of: start) { throw error }
+    }
+
+    /// What the kernel answered, if it did; without the copy mode it would drop every packet.
+    private func refusal(of start: Request) -> KernelError? {
+        let count = recv(descriptor, buffer.baseAddress, slot, Int32(MSG_PEEK | MSG_DONTWAIT))
+        guard count > 0, count <= slot else { return nil }
+        let bytes = UnsafeRawBufferPointer(rebasing: buffer[0..<count]).bytes
+        guard let message = Message(bytes, at: 0), let answer = Acknowledgement(message), answer.errno != 0 else {
+            return nil
+        }
+        return KernelError(start, answer)
     }
 
     deinit {

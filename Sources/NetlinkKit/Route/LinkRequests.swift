@@ -156,7 +156,7 @@ extension Exchange {
             Operation("read", "\(link)"), type: UInt16(RTM_GETLINK), flags: [], header: link.header, LinkSpace.self
         ) { $0.put(LinkSpace.name, ifPresent: link.name) }
         do throws(KernelError) {
-            for bytes in try perform(request) {
+            for bytes in try ask(request) {
                 if let message = Message(bytes.span.bytes, at: 0), let value = parse(message) { return value }
             }
             throw KernelError.malformed(request.operation, "no link in it")

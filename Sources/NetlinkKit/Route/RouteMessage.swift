@@ -206,7 +206,7 @@ extension Exchange {
             $0.put(RouteSpace.mark, ifPresent: mark)
             $0.put(RouteSpace.outputLink, ifPresent: outputLink)
         }
-        for bytes in try perform(request) {
+        for bytes in try ask(request) {
             if let message = Message(bytes.span.bytes, at: 0), let route = Route(message) { return route }
         }
         throw .malformed(request.operation, "no route in it")

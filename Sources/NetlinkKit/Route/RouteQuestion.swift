@@ -55,7 +55,7 @@ extension Exchange {
             if let port = question.sourcePort { $0.put(RouteSpace.sourcePort, port) }
             if let port = question.destinationPort { $0.put(RouteSpace.destinationPort, port) }
         }
-        for bytes in try perform(request) {
+        for bytes in try ask(request) {
             if let message = Message(bytes.span.bytes, at: 0), let route = Route(message) { return route }
         }
         throw .malformed(request.operation, "no route in it")

@@ -65,6 +65,29 @@ public final class Exchange {
         return try result.get()
     }
 
+    /// Asks for something, and once more where the kernel refused for a reason that may have passed: to ask changes
+    /// nothing. If it refuses for another reason then, a third time.
+    public func ask(_ requests: [Request]) -> [Result<Reply, KernelError>] {
+        var results = perform(requests)
+        var again = results.indices.filter { Self.mayPass(results[$0]) }
+        for _ in 0..<2 where !again.isEmpty {
+            let before = results
+            for (i, result) in zip(again, perform(again.map { requests[$0] })) { results[i] = result }
+            again = again.filter { Self.mayPass(results[$0]) && results[$0] != before[$0] }
+        }
+        return results
+    }
+
+    /// The same for one request, whose refusal is thrown.
+    public func ask(_ request: Request) throws(KernelError) -> Reply {
+        guard let result = ask([request]).first else { return [] }
+        return try result.get()
+    }
+
+    private static func mayPass(_ result: Result<Reply, KernelError>) -> Bool {
+        if case .failure(.refused(let refusal)) = result { refusal.errno.mayPass } else { false }
+    }
+
     /// Sends all requests in one datagram, as nf_tables transactions must be, begin and end messages among them.
     /// Their flags are sent as they are: only those that ask for an acknowledgement get one, but errors always come.
     /// When anything fails, requests that the kernel did not complain about are `aborted`.
@@ -82,14 +105,21 @@ public final class Exchange {
     }
 
     /// Reads a list. `parse` turns each message into an element, or into nil to leave it out. When the list changes
-    /// while it is read, everything is dropped and read again.
+    /// while it is read, everything is dropped and read again. A refusal that may have passed is not taken for the first
+    /// answer.
     public func dump<Element>(
         _ request: Request, _ parse: (borrowing Message) -> Element?
     ) throws(KernelError) -> [Element] {
+        var wasRefused = false
         for _ in 0..<max(1, dumpAttempts) {
-            switch try dumpOnce(request, parse) {
-            case .complete(let elements): return elements
-            case .again: continue
+            do throws(KernelError) {
+                switch try dumpOnce(request, parse) {
+                case .complete(let elements): return elements
+                case .again: continue
+                }
+            } catch {
+                guard case .refused(let refusal) = error, refusal.errno.mayPass, !wasRefused else { throw error }
+                wasRefused = true
             }
         }
         throw .inconsistentDump(request.operation, attempts: max(1, dumpAttempts))

@@ -72,7 +72,7 @@ extension Exchange {
     public func action(kind: String, index: UInt32) throws(KernelError) -> ObservedAction? {
         let request = Action.byIndex("read", RTM_GETACTION, kind, index)
         do throws(KernelError) {
-            for bytes in try perform(request) {
+            for bytes in try ask(request) {
                 if let message = Message(bytes.span.bytes, at: 0), let action = ObservedAction.read(message).first {
                     return action
                 }

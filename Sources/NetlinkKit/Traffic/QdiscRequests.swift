@@ -56,7 +56,7 @@ extension Exchange {
             header: header, TrafficSpace.self
         ) { _ in }
         do throws(KernelError) {
-            for bytes in try perform(request) {
+            for bytes in try ask(request) {
                 if let message = Message(bytes.span.bytes, at: 0), let found = ObservedQdisc(message) { return found }
             }
             return nil

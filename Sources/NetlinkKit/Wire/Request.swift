@@ -120,13 +120,22 @@ extension AttributeMark {
                 offset + Int(length) <= range.upperBound
             {
                 let path = parents + [flagged & 0x3FFF]
-                marks.append(
-                    AttributeMark(offset: offset, depth: parents.count, name: names(path) ?? "\(flagged & 0x3FFF)"))
+                let name = names(path) ?? listed(flagged, offset + 4) ?? "\(flagged & 0x3FFF)"
+                marks.append(AttributeMark(offset: offset, depth: parents.count, name: name))
                 if flagged & UInt16(NLA_F_NESTED) != 0, path.count < 16 {
                     enter((offset + 4)..<(offset + Int(length)), path)
                 }
                 offset += (Int(length) + 3) & ~3
             }
+        }
+        /// What an element of a list calls itself: expressions of a rule begin with what they are, such as `queue`.
+        func listed(_ flagged: UInt16, _ offset: Int) -> String? {
+            guard flagged == UInt16(NLA_F_NESTED) | 1, let length = bytes.span.bytes.load(UInt16.self, at: offset),
+                bytes.span.bytes.load(UInt16.self, at: offset + 2) == 1, length > 5, offset + Int(length) <= bytes.count
+            else { return nil }
+            let text = bytes[(offset + 4)..<(offset + Int(length) - 1)]
+            let isName = text.allSatisfy { (0x61...0x7A).contains($0) || $0 == 0x5F }
+            return isName && bytes[offset + Int(length) - 1] == 0 ? String(decoding: text, as: UTF8.self) : nil
         }
         enter(min(start, bytes.count)..<bytes.count, [])
         return marks

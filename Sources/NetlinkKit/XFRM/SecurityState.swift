@@ -222,7 +222,7 @@ extension Exchange {
     /// One state; nil when there is none.
     public func securityState(_ id: SecurityStateID) throws(KernelError) -> ObservedSecurityState? {
         do throws(KernelError) {
-            for bytes in try perform(id.request("read", UInt16(XFRM_MSG_GETSA))) {
+            for bytes in try ask(id.request("read", UInt16(XFRM_MSG_GETSA))) {
                 if let message = Message(bytes.span.bytes, at: 0), let state = ObservedSecurityState(message) {
                     return state
                 }
