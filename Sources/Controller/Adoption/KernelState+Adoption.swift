@@ -70,7 +70,7 @@ extension KernelState {
             where found.address.protocol == kernel.routeProtocol
                 && !wanted.contains("\(found.address.link) \(found.address.address)")
             {
-                _ = route.perform([found.address.delete()])
+                remove(found.address.delete())
             }
         }
     }

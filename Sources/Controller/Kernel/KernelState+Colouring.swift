@@ -3,21 +3,27 @@ import NetlinkKit
 // What gives a bond's packets their legs: `clsact` with filters and actions, or with the program, and its queue.
 extension KernelState {
     // Packets of one flow wait as one flow; what may wait in all is little, see the plan's limit.
+    static let queueAttempts = 3
     static let queue = FairQueue(limit: 4096, flowLimit: 4096, paces: false, bucketsLog: 4)
 
     func colour(_ link: String, _ colouring: Colouring) throws(KernelError) {
-        let index = index(of: link)
+        let index = try number(of: link)
         do throws(KernelError) {
             try route.perform(Qdisc.clsact(link: index).add())
         } catch where error.errno == .exists {
+            guard try route.qdisc(link: index, parent: .clsact)?.qdisc.kind == .clsact else { throw error }
             try removeFilters(index, colouring)
         }
         if colouring.queues, canSchedule {
             do throws(KernelError) {
                 try schedule(index, colouring)
                 scheduled.insert(link)
+                queueRefusals = 0
                 return
             } catch {
+                // What a kernel does not have it says; anything else may be over when it is asked again.
+                queueRefusals += 1
+                if error.errno?.mayPass == true, queueRefusals < Self.queueAttempts { throw error }
                 report("\(error): LTE takes what police refuses instead of what a queue lets over")
                 canSchedule = false
                 scheduler?.remove(link: index)
@@ -101,14 +107,19 @@ extension KernelState {
             var colouring = before
             change(&colouring)
             guard colouring != before else { return }
+            if unmade.contains(link) {
+                applied[owner]?[at] = .colouring(link: link, colouring)
+                continue
+            }
             do throws(KernelError) {
                 // What somebody else wrote there would go unnoticed.
                 if scheduled.contains(link) { try mendPlan(link, index(of: link), before) }
                 try recolour(link, colouring)
-                applied[owner]?[at] = .colouring(link: link, colouring)
             } catch {
-                report("\(error)")
+                refuse(error)
+                leave(.change(from: object, to: .colouring(link: link, colouring)), of: owner)
             }
+            applied[owner]?[at] = .colouring(link: link, colouring)
         }
     }
 

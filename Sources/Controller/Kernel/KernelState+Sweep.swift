@@ -17,21 +17,33 @@ extension KernelState {
         }
         for link in (try? route.links()) ?? []
         where link.alias?.hasPrefix("spillway ") == true && !links.contains(link.name) {
-            _ = route.perform([Link.delete(.index(link.index))])
+            remove(Link.delete(.index(link.index)))
         }
         let priorities = kernel.rulePriority..<kernel.rulePriority + 16
         let number = RouteProtocol(rawValue: kernel.routeProtocol)
         for family in IPFamily.allCases {
             for rule in (try? route.rules(family)) ?? []
             where rule.protocol == number && priorities.contains(rule.priority) && !rules.contains(rule) {
-                _ = route.perform([rule.delete()])
+                remove(rule.delete())
             }
             for found in (try? route.routes(family, protocol: number)) ?? []
             where found.protocol == number && places.routes[.route(table: found.table, found.destination)] == nil {
-                _ = route.perform([found.delete()])
+                remove(found.delete())
             }
         }
         // Last: what is left of a bond must not send in the clear.
         security.sweep(requestIDs, keeping: wanted)
+    }
+
+    /// Of something that nobody wants: once more where the kernel refuses it.
+    func remove(_ request: NetlinkKit.Request) {
+        for _ in 0..<2 {
+            do throws(KernelError) {
+                try route.perform(request)
+                return
+            } catch {
+                if !error.isAbsence { refuse(error) }
+            }
+        }
     }
 }

@@ -49,6 +49,19 @@ final class KernelState {
     var quietDrift: UInt64 = 0
     var onQuietDrift: (Drift) -> Void = { _ in }
 
+    // What the kernel refused and is asked for again: see KernelState+Finishing.swift.
+    var unfinished = Suspects()
+    var leftovers: [Owner: [KernelObject]] = [:]
+    /// Devices of ours that could not be made: what has such a name, if anything, is another's.
+    var unmade: Set<String> = []
+    var finishAt = Instant(nanoseconds: 0)
+    /// What differs was refused before.
+    var isFinishing = false
+    /// Takes what was refused before and is asked for again.
+    var onFinished: (Drift) -> Void = { _ in }
+    /// Times that a bond's queue could not be made.
+    var queueRefusals = 0
+
     // What others do to objects of ours: see KernelState+Mending.swift.
     var places = ObjectIndex()
     var suspects = Suspects()
@@ -86,8 +99,7 @@ final class KernelState {
     /// Requests to the kernel that were to change something.
     var changes: UInt64 { route.changes &+ tables.changes &+ security.changes }
 
-    /// Whether all of it succeeded. What failed is left out of what is held to be there, so that the next call with
-    /// the same objects tries it again.
+    /// Whether all of it succeeded. What failed is tried again by ``finish(_:)``.
     @discardableResult
     func apply(_ objects: [KernelObject], for owner: Owner) -> Bool {
         if isAdopting {
@@ -95,9 +107,10 @@ final class KernelState {
             applied[owner] = objects.isEmpty ? nil : objects
             return true
         }
+        removeLeftovers(before: objects)
         let plan = Plan(from: applied[owner] ?? [], to: objects)
         guard !plan.isEmpty else { return true }
-        var failed: Set<KernelObject.Identity> = []
+        var failed: [Plan.Step] = []
         var index = 0
         while index < plan.steps.count {
             // Elements that follow one another go into one transaction: a leg's maps change at once or not at all.
@@ -107,22 +120,26 @@ final class KernelState {
                     for deleted in try commit(Array(run)) { onDeleted(owner, deleted) }
                 } catch {
                     refuse(error)
-                    for step in run { failed.insert(step.identity) }
+                    failed += run
                 }
                 index += run.count
                 continue
             }
+            let step = plan.steps[index]
+            index += 1
+            // What is on a device that could not be made comes with it.
+            if let link = step.object.link, unmade.contains(link), !step.makesDevice { continue }
             do {
-                try perform(plan.steps[index])
+                try perform(step)
             } catch {
                 refuse(error)
-                failed.insert(plan.steps[index].identity)
+                failed.append(step)
             }
-            index += 1
         }
-        let present = failed.isEmpty ? objects : objects.filter { !failed.contains($0.identity) }
-        places.replace(applied[owner] ?? [], by: present, of: owner)
-        applied[owner] = present.isEmpty ? nil : present
+        for case .remove(.link(let name, _)) in plan.steps { unmade.remove(name) }
+        places.replace(applied[owner] ?? [], by: objects, of: owner)
+        applied[owner] = objects.isEmpty ? nil : objects
+        for step in failed { leave(step, of: owner) }
         return failed.isEmpty
     }
 
@@ -134,8 +151,11 @@ final class KernelState {
     /// Removes everything, bonds first; nothing is left that could send by the time a leg's protection goes.
     func clear() {
         for owner in applied.keys where owner != .base && owner != .security { apply([], for: owner) }
+        removeLeftovers { $0 != .base && $0 != .security }
         apply([], for: .base)
+        removeLeftovers { $0 != .security }
         apply([], for: .security)
+        removeLeftovers { _ in true }
     }
 
     /// Connections with this mark begin anew with their next packets.
@@ -160,6 +180,7 @@ final class KernelState {
     /// Interface number of a device; 0 when there is none.
     func index(of name: String) -> UInt32 {
         if let known = indexes[name] { return known }
+        if unmade.contains(name) { return 0 }
         let found = (try? route.link(.name(name)))??.index ?? 0
         if found != 0 { remember(name, found) }
         return found
@@ -177,6 +198,13 @@ final class KernelState {
         names[number] = name
     }
 
+    /// Interface number of a device that must be there.
+    func number(of name: String) throws(KernelError) -> UInt32 {
+        let found = index(of: name)
+        if found != 0 { return found }
+        throw .refused(.init(Operation("find", "link \"\(name)\""), .noDevice))
+    }
+
     /// Forgets a device's number; it may come back with another one.
     func forget(_ name: String) {
         if let number = indexes.removeValue(forKey: name) { names[number] = nil }
@@ -192,19 +220,19 @@ final class KernelState {
 
     func create(_ object: KernelObject) throws {
         switch object {
-        case .link(let name, let settings):
-            for result in route.perform(Link.create(name, settings)) { _ = try result.get() }
-            if settings.isUp == true { try route.perform(Link.setUp(.name(name), true)) }
-            forget(name)
+        case .link(let name, let settings): try create(name, settings)
         case .reversePathFilter(let name, let filter):
-            let before = try route.link(.name(name))?.ipv4?[.reversePathFilter]
-            formerFilters[name] = before.flatMap(ReversePathFilter.init)
-            onFormerFilter()
+            if formerFilters[name] == nil {
+                let before = try route.link(.name(name))?.ipv4?[.reversePathFilter]
+                formerFilters[name] = before.flatMap(ReversePathFilter.init)
+                onFormerFilter()
+            }
             try route.perform(Link.setReversePathFilter(.name(name), filter))
         case .address(let link, let prefix, let lease):
-            try route.perform(InterfaceAddress(prefix, lease, link: index(of: link), now: Clock.now()).replace())
-        case .route(let wanted): try route.perform(wanted.route(index(of: wanted.link)).replace())
-        case .rule(let rule): try route.perform(rule.add())
+            try route.perform(InterfaceAddress(prefix, lease, link: number(of: link), now: Clock.now()).replace())
+        case .route(let wanted):
+            try route.perform(wanted.route(wanted.link.isEmpty ? 0 : number(of: wanted.link)).replace())
+        case .rule(let rule): try add(rule)
         case .policy(let policy): try security.add(policy)
         case .state(let state): try security.add(state)
         case .ruleset(let ruleset):
@@ -213,6 +241,32 @@ final class KernelState {
             try tables.commit(transaction)
         case .colouring(let link, let colouring): try colour(link, colouring)
         case .element, .contents: _ = try commit([.create(object)])
+        }
+    }
+
+    /// Whole, or not at all.
+    private func create(_ name: String, _ settings: LinkSettings) throws(KernelError) {
+        forget(name)
+        unmade.insert(name)
+        let requests = Link.create(name, settings)
+        // The alias only when it is known that the device is this one: another's must not get it.
+        try route.perform(requests[0])
+        do throws(KernelError) {
+            for request in requests.dropFirst() { try route.perform(request) }
+            if settings.isUp == true { try route.perform(Link.setUp(.name(name), true)) }
+        } catch {
+            remove(Link.delete(.name(name)))
+            throw error
+        }
+        unmade.remove(name)
+    }
+
+    private func add(_ rule: Rule) throws(KernelError) {
+        do throws(KernelError) {
+            try route.perform(rule.add())
+        } catch where error.errno == .exists {
+            // Left by a run before, perhaps.
+            guard try route.rules(rule.family).contains(rule) else { throw error }
         }
     }
 
@@ -231,47 +285,63 @@ final class KernelState {
         }
     }
 
-    private func remove(_ object: KernelObject) throws {
+    func remove(_ object: KernelObject) throws {
+        // Gone already, with its device or by another hand: that is what was wanted, if the kernel says so twice.
+        if try isAbsent(object) { _ = try isAbsent(object) }
+        forget(object)
+    }
+
+    /// Deletes it, unless it is not there.
+    private func isAbsent(_ object: KernelObject) throws -> Bool {
         do {
-            switch object {
-            case .link(let name, _):
-                try route.perform(Link.delete(.name(name)))
-                forget(name)
-                actions[name] = nil
-                scheduled.remove(name)
-            case .reversePathFilter(let name, _):
-                if let former = formerFilters.removeValue(forKey: name) {
-                    try route.perform(Link.setReversePathFilter(.name(name), former))
-                }
-            case .address(let link, let prefix, let lease):
-                let address = InterfaceAddress(link: index(of: link), address: prefix)
-                // With an address that is not for ever the kernel leaves the route of its network until that expires.
-                if lease != nil, prefix.address.family == .v6 { try route.perform(address.replace()) }
-                try route.perform(address.delete())
-            case .route(let route): try self.route.perform(route.route(index(of: route.link)).delete())
-            case .rule(let rule): try route.perform(rule.delete())
-            case .policy(let policy): try security.remove(policy)
-            case .state(let state): try security.remove(state.id)
-            case .ruleset(let ruleset):
-                var transaction = Transaction()
-                transaction.deleteIfPresent(ruleset.table.id)
-                try tables.commit(transaction)
-            case .colouring(let link, _):
-                let index = index(of: link)
-                try route.perform(Qdisc.clsact(link: index).delete())
-                if scheduled.remove(link) != nil {
-                    scheduler?.remove(link: index)
-                    try route.perform(Qdisc(link: index, .fq(FairQueue())).delete())
-                }
-                actions[link] = nil
-            case .element, .contents: _ = try commit([.remove(object)])
-            }
+            try delete(object)
+            return false
         } catch let error as KernelError {
-            // Gone already, with its device or by another hand: that is what was wanted.
-            switch error.errno {
-            case .noEntry?, .noDevice?, .noProcess?, .addressNotAvailable?: return
-            default: throw error
-            }
+            if error.isAbsence { return true }
+            throw error
+        }
+    }
+
+    private func delete(_ object: KernelObject) throws {
+        switch object {
+        case .link(let name, _): try route.perform(Link.delete(.name(name)))
+        case .reversePathFilter(let name, _):
+            if let former = formerFilters[name] { try route.perform(Link.setReversePathFilter(.name(name), former)) }
+        case .address(let link, let prefix, let lease):
+            let address = InterfaceAddress(link: try number(of: link), address: prefix)
+            // With an address that is not for ever the kernel leaves the route of its network until that expires.
+            if lease != nil, prefix.address.family == .v6 { try route.perform(address.replace()) }
+            try route.perform(address.delete())
+        case .route(let old): try route.perform(old.route(old.link.isEmpty ? 0 : number(of: old.link)).delete())
+        case .rule(let rule): try route.perform(rule.delete())
+        case .policy(let policy): try security.remove(policy)
+        case .state(let state): try security.remove(state.id)
+        case .ruleset(let ruleset):
+            var transaction = Transaction()
+            transaction.deleteIfPresent(ruleset.table.id)
+            try tables.commit(transaction)
+        case .colouring(let link, _):
+            let index = try number(of: link)
+            var requests = [Qdisc.clsact(link: index).delete()]
+            if scheduled.contains(link) { requests.append(Qdisc(link: index, .fq(FairQueue())).delete()) }
+            for result in route.perform(requests) { _ = try result.get() }
+        case .element, .contents: _ = try commit([.remove(object)])
+        }
+    }
+
+    /// What is known of an object that is gone.
+    private func forget(_ object: KernelObject) {
+        switch object {
+        case .link(let name, _):
+            forget(name)
+            actions[name] = nil
+            scheduled.remove(name)
+        case .reversePathFilter(let name, _): formerFilters[name] = nil
+        case .colouring(let link, _):
+            actions[link] = nil
+            scheduled.remove(link)
+            if let number = knownIndex(of: link) { scheduler?.remove(link: number) }
+        default: break
         }
     }
 
@@ -323,6 +393,9 @@ extension Plan.Step {
     }
 
     var identity: KernelObject.Identity { object.identity }
+
+    /// Whether it is a device that is to be made.
+    var makesDevice: Bool { if case .create(.link) = self { true } else { false } }
 
     var isElement: Bool {
         switch object {

@@ -145,11 +145,15 @@ final class SecurityKernel {
             }
         }
         for state in (try? exchange.securityStates()) ?? [] where LegKeys.made(state) && !kept.contains(state.id) {
-            try? remove(state.id)
+            do { try remove(state.id) } catch { try? remove(state.id) }
         }
         let left = ((try? exchange.securityPolicies()) ?? [])
             .filter { LegPolicies.has($0, requestIDs) && !policies.contains($0) }
-        _ = exchange.perform(left.map { $0.delete() })
+        // Once more where it was refused.
+        let requests = left.map { $0.delete() }
+        for (request, result) in zip(requests, exchange.perform(requests)) {
+            if case .failure = result { _ = exchange.perform([request]) }
+        }
     }
 }
 

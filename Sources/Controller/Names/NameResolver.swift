@@ -61,7 +61,7 @@ final class NameResolver {
         var found: Link?
         for leg in legs where found == nil {
             let name = leg.interface.description
-            let sources = IPFamily.allCases.compactMap { WAN.read(exchange, name, $0, nil, kernel)?.address }
+            let sources = IPFamily.allCases.compactMap { (try? WAN.read(exchange, name, $0, nil, kernel))??.address }
             if !sources.isEmpty { found = Link(interface: name, servers: leg.dns, sources: sources) }
         }
         guard found != link else { return }

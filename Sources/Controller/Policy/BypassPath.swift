@@ -12,13 +12,12 @@ struct BypassPath: Hashable {
 
     /// - Returns: nil where the link has no carrier, no address of the family, or no way on
     static func read(_ exchange: Exchange, _ leg: LegConfiguration, _ family: IPFamily, _ kernel: KernelConfiguration)
-        -> BypassPath?
+        throws(KernelError) -> BypassPath?
     {
         let configured = leg.gateway.flatMap { $0.family == family ? $0 : nil }
-        guard let wan = WAN.read(exchange, leg.interface.description, family, configured, kernel), wan.address != nil
+        guard let wan = try WAN.read(exchange, leg.interface.description, family, configured, kernel), wan.address != nil
         else { return nil }
         if let gateway = wan.gateway { return BypassPath(gateway: gateway) }
-        let link = (try? exchange.link(.index(wan.index))) ?? nil
-        return link.map { $0.flags & pointToPoint != 0 } == true ? BypassPath(gateway: nil) : nil
+        return try exchange.link(.index(wan.index)).map { $0.flags & pointToPoint != 0 } == true ? BypassPath(gateway: nil) : nil
     }
 }

@@ -14,18 +14,34 @@ extension KernelState {
     /// Looks at what is suspected.
     /// - Returns: when it wants to be called again; nil: nothing is suspected
     func mend(_ now: Instant) -> Instant? {
-        let plans = checkPlans(now)
-        guard !suspects.isEmpty else { return plans }
-        guard restUntil <= now else { return [plans, restUntil].compactMap { $0 }.min() }
+        let own = [checkPlans(now), finish(now)].compactMap { $0 }
+        // What was refused is no other's doing.
+        suspects.subtract(unfinished)
+        guard !suspects.isEmpty else { return own.min() }
+        guard restUntil <= now else { return (own + [restUntil]).min() }
         let before = drift
+        let failed = look(now, slice: Self.slice)
+        let time = Clock.now()
+        let took = time - now
+        restUntil = time + (suspects.owners.isEmpty && drift != before ? max(Self.rest, took) : took)
+        if !failed.isEmpty {
+            suspects.formUnion(failed)
+            restUntil = time + Self.patience
+        }
+        return (own + (suspects.isEmpty ? [] : [restUntil])).min()
+    }
+
+    /// - Parameter slice: after so much work the rest stays suspected
+    /// - Returns: what has to be tried again
+    func look(_ now: Instant, slice: Duration) -> Suspects {
         var failed = Suspects()
         if suspects.security {
             suspects.security = false
             failed.security = !mendSecurity()
         }
         var time = now
-        while time - now < Self.slice, let (owner, aspects) = suspects.takeOwner() {
-            if !mend(owner, aspects) { failed.add(owner, aspects) }
+        while time - now < slice, let (owner, aspects) = suspects.takeOwner() {
+            mend(owner, aspects, &failed)
             time = Clock.now()
         }
         if suspects.owners.isEmpty {
@@ -33,17 +49,11 @@ extension KernelState {
             mendRules(&failed)
             mendTables(&failed)
         }
-        time = Clock.now()
-        let took = time - now
-        restUntil = time + (suspects.owners.isEmpty && drift != before ? max(Self.rest, took) : took)
-        if !failed.isEmpty {
-            suspects.formUnion(failed)
-            restUntil = time + Self.patience
-        }
-        return [plans, suspects.isEmpty ? nil : restUntil].compactMap { $0 }.min()
+        return failed
     }
 
     func note(_ one: Drift) {
+        if isFinishing { return onFinished(one) }
         if isQuiet {
             quietDrift &+= 1
             return onQuietDrift(one)
@@ -65,8 +75,7 @@ extension KernelState {
 
     // MARK: Devices and what is on them
 
-    private func mend(_ owner: Owner, _ aspects: Suspects.Aspects) -> Bool {
-        var succeeded = true
+    private func mend(_ owner: Owner, _ aspects: Suspects.Aspects, _ failed: inout Suspects) {
         var remade: Set<String> = []
         for object in objects(of: owner).sorted(by: { $0.rank < $1.rank }) {
             let done =
@@ -84,10 +93,10 @@ extension KernelState {
                     attempt { try mendColouring(name, colouring) }
                 default: true
                 }
-            succeeded = succeeded && done
+            // Also what is not suspected itself, but went with its device.
+            if !done { failed.add(object, of: owner) }
         }
         if !remade.isEmpty { onRecreated(owner) }
-        return succeeded
     }
 
     /// - Returns: whether it had to be made anew
@@ -104,6 +113,7 @@ extension KernelState {
             try create(.link(name: name, settings))
             return true
         }
+        unmade.remove(name)
         remember(name, found.index)
         let drift = found.drift(from: settings, name: name)
         guard !drift.isEmpty else { return false }
@@ -125,8 +135,14 @@ extension KernelState {
     }
 
     private func mendFilter(_ name: String, _ filter: ReversePathFilter) throws {
+        if unmade.contains(name) { return }
         let present = try route.link(.name(name))?.ipv4?[.reversePathFilter]
         guard let present, present != filter.rawValue else { return }
+        if formerFilters[name] == nil {
+            // It could not be made so before.
+            formerFilters[name] = ReversePathFilter(rawValue: present)
+            onFormerFilter()
+        }
         note(Drift(kind: .sysctl, object: name, field: "rp_filter", found: "\(present)", wanted: "\(filter.rawValue)"))
         try route.perform(Link.setReversePathFilter(.name(name), filter))
     }

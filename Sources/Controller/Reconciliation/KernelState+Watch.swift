@@ -111,6 +111,14 @@ extension KernelState {
         suspects.tables.formUnion(places.tables.keys)
     }
 
+    /// Another device has the name of one that is gone, with nothing of ours on it.
+    func replaced(_ name: String) {
+        suspect(name, .all)
+        for owner in places.links[name] ?? [] {
+            for case .reversePathFilter(name, _) in objects(of: owner) { formerFilters[name] = nil }
+        }
+    }
+
     /// Events were lost: everything is read again.
     func suspectAll() {
         rereads &+= 1

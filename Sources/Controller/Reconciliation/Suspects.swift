@@ -28,6 +28,17 @@ struct Suspects {
         owners.popFirst().map { ($0.key, $0.value) }
     }
 
+    mutating func subtract(_ other: Suspects) {
+        for (owner, aspects) in other.owners {
+            guard let left = owners[owner]?.subtracting(aspects) else { continue }
+            owners[owner] = left.isEmpty ? nil : left
+        }
+        routes.subtract(other.routes)
+        tables.subtract(other.tables)
+        if other.rules { rules = false }
+        if other.security { security = false }
+    }
+
     mutating func formUnion(_ other: Suspects) {
         for (owner, aspects) in other.owners { add(owner, aspects) }
         routes.formUnion(other.routes)

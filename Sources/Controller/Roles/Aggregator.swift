@@ -118,6 +118,7 @@ final class Aggregator: Role {
         // Sockets are bound to them right after this.
         putAddresses(Clock.now(), takesBonds: true)
         common.state.onRecreated = { [weak self] owner in
+            // Leases are served by the number of the device.
             guard case .bond(let id) = owner, let self else { return }
             self.apply(id, self.point.sessions[id]?.bond)
         }

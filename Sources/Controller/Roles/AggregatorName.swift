@@ -54,7 +54,7 @@ final class AggregatorName {
             let link = accesses[number].settings.interface.description
             var wans: [IPFamily: WAN] = [:]
             for family in IPFamily.allCases {
-                guard let wan = WAN.read(exchange, link, family, nil, kernel), wan.address != nil else { continue }
+                guard let wan = (try? WAN.read(exchange, link, family, nil, kernel)) ?? nil, wan.address != nil else { continue }
                 wans[family] = wan
             }
             guard wans != accesses[number].wans else { continue }

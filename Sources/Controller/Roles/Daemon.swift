@@ -41,7 +41,13 @@ public enum Daemon {
             // Nothing of a peer's has been read so far.
             try Privileges.keep(Capability.allCases)
             observers.beginning()
-            try role.start()
+            do {
+                try role.start()
+            } catch {
+                // What was made until then; but not what a run before made, for the next one to go on with.
+                if !role.common.state.isAdopting { role.common.state.clear() }
+                throw error
+            }
             observers.ready()
             try loop.run { [role.work(), observers.work()].compactMap { $0 }.min() }
             observers.ending()
@@ -114,6 +120,7 @@ final class Common {
                 ])
         }
         state.onDrift = { tell(.warning, "drift", "others changed it, it is put right", $0) }
+        state.onFinished = { tell(.notice, "asked-again", "the kernel had refused it and is asked again", $0) }
         state.onQuietDrift = { tell(.info, "differs", "the run before had it otherwise", $0) }
     }
 

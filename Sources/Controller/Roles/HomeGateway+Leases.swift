@@ -73,7 +73,7 @@ extension HomeGateway {
             lanObjects().compactMap { if case .address(_, let address, _) = $0 { address } else { nil } })
         for found in (try? common.state.route.addresses(.v6)) ?? []
         where found.address.protocol == settings.kernel.routeProtocol && !kept.contains(found.address.address) {
-            _ = common.state.route.perform([found.address.delete()])
+            common.state.remove(found.address.delete())
         }
     }
 

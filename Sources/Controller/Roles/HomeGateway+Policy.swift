@@ -37,7 +37,12 @@ extension HomeGateway {
         guard let dsl = legs.first(where: { $0.id == .primary }) else { return }
         var paths: [IPFamily: BypassPath] = [:]
         for family in IPFamily.allCases {
-            paths[family] = BypassPath.read(common.state.route, dsl.settings, family, settings.kernel)
+            do throws(KernelError) {
+                paths[family] = try BypassPath.read(common.state.route, dsl.settings, family, settings.kernel)
+            } catch {
+                paths[family] = bypassPaths[family]
+                unread(error)
+            }
         }
         guard paths != bypassPaths else { return }
         bypassPaths = paths

@@ -34,6 +34,8 @@ final class HomeGateway: Role {
     /// Bytes of an outer packet that reach the aggregator by each leg.
     var paths: [LegID: UInt32] = [:]
     var pathsReadAt: Instant?
+    /// When the access links are read again: the kernel did not tell all.
+    var wantsLinksAt: Instant?
     var filterList: [FilterItem] = []
     /// The same as the kernel has it.
     var operatorSets = MatchSets([])
@@ -120,7 +122,9 @@ final class HomeGateway: Role {
         common.state.timedContents = { [names] in names.contents($0) }
         common.state.onRecreated = { [weak self] owner in
             guard owner == .bond(0), let self else { return }
-            self.leases.moved(to: self.common.state.index(of: self.settings.tunnel.name.description))
+            let link = self.common.state.index(of: self.settings.tunnel.name.description)
+            self.leases.moved(to: link)
+            if self.session.bond != nil { self.leases.bondUp(link: link) }
         }
         try common.watchKernel(loop) { [weak self] events in
             if events.contains(where: \.isOfLinks) { self?.refreshWANs() }
@@ -141,6 +145,7 @@ final class HomeGateway: Role {
 
     func work() -> Instant? {
         let now = Clock.now()
+        if let time = wantsLinksAt, time <= now { refreshWANs() }
         if let deadline = session.deadline, deadline <= now { run(session.handle(.timeout, now: now)) }
         if let deadline = common.queue.deadline, deadline <= now { common.queue.expire() }
         if let time = session.wantsTrafficSampleAt, time <= now { sampleTraffic(now) }
@@ -153,7 +158,7 @@ final class HomeGateway: Role {
             common.state.mend(now), nameDeadline, names.work(), leases.work(now), ipsec?.work(now), session.deadline,
             common.queue.deadline,
             session.wantsTrafficSampleAt, session.wantsBypassSampleAt, diagnosticUntil, wantsPathsAt, quota?.next,
-            common.sampleFlood(now),
+            wantsLinksAt, common.sampleFlood(now),
         ].compactMap { $0 }.min()
     }
 
@@ -189,15 +194,26 @@ final class HomeGateway: Role {
 
     /// Reads what the access links are like now and tells the session what changed.
     func refreshWANs() {
+        wantsLinksAt = nil
         name?.refresh(common.state.route)
         names.refresh()
         var changed = false
+        var replaced: Set<LegID> = []
         for leg in legs {
             let name = leg.settings.interface.description
-            let now = WAN.read(common.state.route, name, family, leg.settings.gateway, settings.kernel)
+            let now: WAN?
+            do throws(KernelError) {
+                now = try WAN.read(common.state.route, name, family, leg.settings.gateway, settings.kernel)
+            } catch {
+                unread(error)
+                continue
+            }
             let old = wans[leg.id]
             guard now != old else { continue }
-            if now?.index != old?.index { common.state.forget(name) }
+            if now?.index != old?.index {
+                common.state.forget(name)
+                if let old, let now, old.index != now.index { replaced.insert(leg.id) }
+            }
             wans[leg.id] = now
             changed = true
         }
@@ -205,6 +221,11 @@ final class HomeGateway: Role {
         guard changed else { return }
         applyBase()
         for leg in legs {
+            if replaced.contains(leg.id) {
+                // What was on the device went with it.
+                common.state.replaced(leg.settings.interface.description)
+                closeSocket(leg.id)
+            }
             let address = wans[leg.id]?.address
             guard address != sockets[leg.id]?.local || address == nil else { continue }
             closeSocket(leg.id)
@@ -222,6 +243,12 @@ final class HomeGateway: Role {
             }
         }
         applyBond(session.bond)
+    }
+
+    /// What is known of an access link holds until the kernel tells.
+    func unread(_ error: KernelError) {
+        common.state.refuse(error)
+        wantsLinksAt = Clock.now() + .seconds(1)
     }
 
     private func takeName() {

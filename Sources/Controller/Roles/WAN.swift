@@ -22,18 +22,16 @@ struct WAN: Hashable {
     static func read(
         _ exchange: Exchange, _ name: String, _ family: IPFamily, _ configured: IPAddress?,
         _ kernel: KernelConfiguration
-    ) -> WAN? {
-        guard let link = (try? exchange.link(.name(name))) ?? nil, link.isUp, link.flags & lowerUp != 0 else {
-            return nil
-        }
-        let addresses = (try? exchange.addresses(family, link: link.index)) ?? []
+    ) throws(KernelError) -> WAN? {
+        guard let link = try exchange.link(.name(name)), link.isUp, link.flags & lowerUp != 0 else { return nil }
+        let addresses = try exchange.addresses(family, link: link.index)
         let usable = addresses.filter {
             $0.address.link == link.index && $0.address.scope == .universe
                 && $0.state.isDisjoint(with: [.tentative, .duplicate, .deprecated])
         }
         var gateway = configured
         if gateway == nil {
-            let routes = (try? exchange.routes(family)) ?? []
+            let routes = try exchange.routes(family)
             gateway =
                 routes.filter { $0.destination.length == 0 && $0.protocol.rawValue != kernel.routeProtocol }
                 .sorted { $0.priority < $1.priority }

@@ -36,7 +36,7 @@ public enum SwanctlFragment {
         let name = leg.interface.description
         do {
             let exchange = Exchange(try NetlinkSocket(.route))
-            if let address = WAN.read(exchange, name, settings.family, leg.gateway, settings.kernel)?.address {
+            if let address = (try? WAN.read(exchange, name, settings.family, leg.gateway, settings.kernel))??.address {
                 return address
             }
         } catch {

@@ -13,7 +13,10 @@ extension Trait where Self == ConditionTrait {
 }
 
 /// Runs `body` with its thread in a new, empty network namespace; processes it starts are in it too.
-func inNewNamespace<Result>(_ body: (KernelState) throws -> Result) throws -> Result {
+/// - Parameter report: takes what the kernel refuses
+func inNewNamespace<Result>(
+    report: @escaping (String) -> Void = { Issue.record("\($0)") }, _ body: (KernelState) throws -> Result
+) throws -> Result {
     let home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
     try #require(home >= 0)
     defer { close(home) }
@@ -21,7 +24,7 @@ func inNewNamespace<Result>(_ body: (KernelState) throws -> Result) throws -> Re
     defer {
         if clinux_setns(home, Int32(CLINUX_NEW_NETWORK)) != 0 { fatalError("cannot return to the first namespace") }
     }
-    return try body(KernelState { Issue.record("\($0)") })
+    return try body(KernelState(report: report))
 }
 
 /// Runs a command in this thread's namespace and returns what it prints.
