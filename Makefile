@@ -5,7 +5,7 @@ SWIFT ?= swift
 # longest come first.
 SCENARIOS ?= ipsec reconcile bypass-lists reload pins bond-ipv6 bond life colouring bypass legs quota policies diagnose \
 	privileges resolve queue radius addresses limits failover rtt mtu hello-states mtu-ipv6 events relay metrics \
-	names flood forged hostile-dhcp drain topology deployed
+	names flood forged faults lacking hostile-dhcp drain topology deployed
 OUT ?= lab/out
 
 comma := ,

@@ -160,6 +160,25 @@ class Leg:
             ipv6 = {"dsl": "2001:db8:d::1/64", "lte": "2001:db8:e::1/64"}[self.name]
             run(self.router, "ip", "address", "replace", ipv6, "dev", self.near, "nodad")
 
+    def vanish(self) -> None:
+        """The gateway's device is gone, with all that is on it, as when a modem is pulled out."""
+        run("hg", "ip", "link", "delete", self.name)
+
+    def reappear(self) -> None:
+        """Another device with that name and with what is configured on it, but with another index."""
+        link = f"link add {self.name} netns hg type veth peer name {self.near} netns {self.router}\n"
+        run(None, "ip", "-batch", "-", text=link)
+        for host, device in ((self.router, self.near), ("hg", self.name)):
+            lines = []
+            for name, of, address, address6 in ADDRESSES:
+                if (name, of) == (host, device):
+                    lines += [f"address add {address} dev {device}", f"address add {address6} dev {device} nodad"]
+            lines.append(f"link set {device} up")
+            lines += [f"route add {route}" for name, route in ROUTES if name == host and f"dev {device} " in route]
+            run(host, "ip", "-batch", "-", text="\n".join(lines) + "\n")
+            run(host, "ethtool", "-K", device, "tso", "off", "gso", "off", "gro", "off")
+        run(self.router, "tc", "qdisc", "add", "dev", self.near, "root", *self.down.netem())
+
     def blackhole(self, on: bool) -> None:
         """The access router drops everything silently; both devices keep their carrier."""
         if on:

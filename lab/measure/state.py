@@ -1,8 +1,10 @@
 """The state of a host in the kernel, as lines that can be compared: what is left behind must be nothing."""
 
 import json
+import pathlib
+import re
 
-from lab.namespaces import run
+from lab.namespaces import inside, run
 
 # Sets of ours whose elements rules add themselves.
 FILLED_BY_RULES = {"overflowing", "known_rates", "other_rates", "asked"}
@@ -68,6 +70,46 @@ def part(host: str, device: str, *names: str) -> list[str]:
         entries = json.loads(output) if output.startswith("[") else []
         lines += [f"{name} {json.dumps(_stable(each, name), sort_keys=True)}" for each in entries]
     return sorted(lines)
+
+
+def brief(host: str, device: str = "bond0") -> list[str]:
+    """What a daemon makes at a host, with few commands: each costs the virtual machine. The key of a bond, the address of
+    a dummy and the number of a program are left out, so that two runs can be compared."""
+    lines: list[str] = []
+    for words in (["ip", "-4", "-d", "-j"], ["ip", "-6", "-j"]):
+        what = ["route show table all", "rule show"] + (["link show", "address show"] if words[1] == "-4" else [])
+        output = run(host, *words, "-batch", "-", text="\n".join(what) + "\n")
+        lines += [f"ip {json.dumps(_stable(each, 'address'), sort_keys=True)}" for each in _entries(output)]
+    output = run(host, "tc", "-j", "-batch", "-", text=f"qdisc show\nfilter show dev {device} egress\n", check=False)
+    lines += [f"tc {json.dumps(_stable(each, 'address'), sort_keys=True)}" for each in _entries(output)]
+    rules = json.loads(run(host, "nft", "-j", "list", "ruleset"))["nftables"]
+    lines += [f"nft {json.dumps(_stable(each, 'nft'), sort_keys=True)}" for each in rules if "metainfo" not in each]
+    lines += [f"xfrm {line}" for line in run(host, "ip", "xfrm", "policy").splitlines()]
+    with inside(host):
+        for file in sorted(pathlib.Path("/proc/sys/net/ipv4/conf").iterdir()):
+            if file.name not in FALLBACK_DEVICES:
+                lines.append(f"rp_filter {file.name} {(file / 'rp_filter').read_text().strip()}")
+    lines = [line for line in lines if not any(f'"{name}"' in line for name in FALLBACK_DEVICES)]
+    return sorted(set(_named_keys(lines)))
+
+
+def _entries(output: str) -> list[dict]:
+    """Of JSON arrays that follow each other."""
+    decoder, at, entries = json.JSONDecoder(), 0, []
+    while (at := output.find("[", at)) >= 0:
+        value, at = decoder.raw_decode(output, at)
+        entries += [each for each in value if each]
+    return entries
+
+
+def _named_keys(lines: list[str]) -> list[str]:
+    text = "\n".join(lines)
+    for key in re.findall(r'"ikey": "([0-9.]+)"', text):
+        number = int.from_bytes(bytes(map(int, key.split("."))), "big")
+        text = text.replace(f'"{key}"', '"KEY"').replace(f", {number}]", ", KEY]")
+    text = re.sub(r"fe80::[0-9a-f:]+", "LINK-LOCAL", text)
+    text = re.sub(r'"address": "[0-9a-f:]{17}"', '"address": "MAC"', text)
+    return re.sub(r'"prog": {"id": \d+', '"prog": {"id": N', text).split("\n")
 
 
 def difference(before: list[str], after: list[str]) -> list[str]:

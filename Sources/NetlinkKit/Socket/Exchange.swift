@@ -105,12 +105,12 @@ public final class Exchange {
     }
 
     /// Reads a list. `parse` turns each message into an element, or into nil to leave it out. When the list changes
-    /// while it is read, everything is dropped and read again. A refusal that may have passed is not taken for the first
-    /// answer.
+    /// while it is read, everything is dropped and read again. A refusal that may have passed is not taken for an answer
+    /// the first two times: a table is read in many lists, of which none may be missing.
     public func dump<Element>(
         _ request: Request, _ parse: (borrowing Message) -> Element?
     ) throws(KernelError) -> [Element] {
-        var wasRefused = false
+        var refusals = 0
         for _ in 0..<max(1, dumpAttempts) {
             do throws(KernelError) {
                 switch try dumpOnce(request, parse) {
@@ -118,8 +118,8 @@ public final class Exchange {
                 case .again: continue
                 }
             } catch {
-                guard case .refused(let refusal) = error, refusal.errno.mayPass, !wasRefused else { throw error }
-                wasRefused = true
+                guard case .refused(let refusal) = error, refusal.errno.mayPass, refusals < 2 else { throw error }
+                refusals += 1
             }
         }
         throw .inconsistentDump(request.operation, attempts: max(1, dumpAttempts))
