@@ -1,8 +1,8 @@
 // Runs a program and lets netlink requests of its fail as the kernel would refuse them: CONTROL LOG PROGRAM ARGUMENT…
 //
-// What is to fail is said in CONTROL (struct control), which whoever wants a fault maps into memory; LOG gets a line for
-// each request: its number, protocol, message type, flags, the errno that it was answered with (0: the kernel's own
-// answer), the process, messages in the batch.
+// What is to fail is said in CONTROL (struct control), which whoever wants a fault maps into memory; LOG gets a line
+// for each request: its number, protocol, message type, flags, the errno that it was answered with (0: the kernel's
+// own answer), the process, messages in the batch.
 // A transaction of nf_tables is one request, whatever it holds.
 //
 // At the entry of the send a message's type becomes one that the kernel does not know, so that nothing is done and the

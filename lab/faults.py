@@ -78,9 +78,9 @@ class Faults:
 
     def arm(self, first: int, error: str = "", parts: int = 0, protocol: int = -1, kind: int = -1,
             dumps: bool | int = -1, always: bool = False) -> None:
-        """Lets request number `first` from now on fail; 0: no more. With `parts` requests are dealt out to so many parts,
-        and those of part number `first` fail. With a protocol, a type or a word on whether it is for a list only requests
-        of that kind count; with `always` each of them fails."""
+        """Lets request number `first` from now on fail; 0: no more. With `parts` requests are dealt out to so many
+        parts, and those of part number `first` fail. With a protocol, a type or a word on whether it is for a list only
+        requests of that kind count; with `always` each of them fails."""
         number = getattr(errno, error) if error else 0
         ORDER.pack_into(self._memory, COUNTS.size, 0, first, parts, number, protocol, kind, int(dumps), int(always))
 

@@ -5,8 +5,8 @@ import Testing
 
 @testable import Controller
 
-/// What the kernel refuses and takes later, in a real kernel: SPILLWAY_KERNEL_TESTS=1. That it refuses each request once
-/// is the lab's: lab/scenarios/faults.py.
+/// What the kernel refuses and takes later, in a real kernel: SPILLWAY_KERNEL_TESTS=1. That it refuses each request
+/// once is the lab's: lab/scenarios/faults.py.
 @Suite(.serialized, .kernel) struct FinishingKernelTests {
     private func settle(_ state: KernelState, _ now: Instant) {
         var now = now

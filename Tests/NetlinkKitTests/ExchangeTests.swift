@@ -181,7 +181,9 @@ private func request(_ name: String, number: UInt32 = 1) -> Request {
     }
 
     /// To ask changes nothing: what may have passed is asked once more, what says that there is no such thing is not.
-    @Test(arguments: [(EBUSY, 2), (ENOMEM, 2), (EPERM, 2), (ENODEV, 2), (EEXIST, 2), (ENOENT, 1), (ESRCH, 1), (EINVAL, 1)])
+    @Test(arguments: [
+        (EBUSY, 2), (ENOMEM, 2), (EPERM, 2), (ENODEV, 2), (EEXIST, 2), (ENOENT, 1), (ESRCH, 1), (EINVAL, 1),
+    ])
     func aQuestionIsAskedOnceMore(errno: Int32, times: Int) {
         let once = FakeTransport { sequences, attempt in
             [.messages(sequences.map { FakeTransport.error($0, attempt == 0 && $0 == 2 ? errno : 0) })]
@@ -214,7 +216,9 @@ private func request(_ name: String, number: UInt32 = 1) -> Request {
         // Attribute 4, nested, of one element 1, nested, of attribute 1: "queue", and attribute 2.
         let element: [UInt8] = [10, 0, 1, 0] + Array("queue".utf8) + [0, 0, 0] + [8, 0, 2, 0, 0, 0, 0, 0]
         let bytes = request("a").bytes.prefix(24) + [28, 0, 4, 0x80, 24, 0, 1, 0x80] + element
-        let walked = Request(Operation("x", "y"), message: Array(bytes), fixedSize: 8) { $0 == [4] ? "EXPRESSIONS" : nil }
+        let walked = Request(Operation("x", "y"), message: Array(bytes), fixedSize: 8) {
+            $0 == [4] ? "EXPRESSIONS" : nil
+        }
         #expect(walked?.attributePath(at: 28) == "EXPRESSIONS.queue")
         #expect(walked?.attributePath(at: 32) == "EXPRESSIONS.queue.1")
     }

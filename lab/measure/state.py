@@ -73,8 +73,8 @@ def part(host: str, device: str, *names: str) -> list[str]:
 
 
 def brief(host: str, device: str = "bond0") -> list[str]:
-    """What a daemon makes at a host, with few commands: each costs the virtual machine. The key of a bond, the address of
-    a dummy and the number of a program are left out, so that two runs can be compared."""
+    """What a daemon makes at a host, with few commands: each costs the virtual machine. The key of a bond, the address
+    of a dummy and the number of a program are left out, so that two runs can be compared."""
     lines: list[str] = []
     for words in (["ip", "-4", "-d", "-j"], ["ip", "-6", "-j"]):
         what = ["route show table all", "rule show"] + (["link show", "address show"] if words[1] == "-4" else [])

@@ -1,4 +1,4 @@
-"""Each netlink request of both daemons fails, one after the other: the bond is right a moment later, nothing leaks (village)."""
+"""Each netlink request of both daemons is refused once: the kernel is soon as it should be, nothing leaks (village)."""
 
 import time
 
@@ -11,8 +11,7 @@ from lab.topology import SERVER, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary(), faults.PROGRAM]
-# Requests are dealt out to so many lives of both daemons: in each life one in five fails, and each fails in one life. The
-# first four bind a queue and end a start, so there must be more than four.
+# Requests are dealt out to so many lives of both daemons: in each life one in five fails, and each fails in one life.
 LIVES = 5
 # Seconds after which all must be as it is without faults: what is refused is asked for again after 0.1 s and then each
 # second, and may be refused again.
@@ -69,7 +68,7 @@ class Pair:
             self.wanted[host, moment] = brief(host)
 
     def live(self, part: int, error: str, only: dict | None = None):
-        """A life in which the requests of one part fail, of both daemons; or the first of a kind, of the hosts in `only`."""
+        """A life in which the requests of one part fail, of both daemons; or the first of a kind, of hosts in `only`."""
         if only is None:
             self.name = f"{error}, {part} of {LIVES}"
         before = {host: self.faults[host].injected for host in HOSTS}

@@ -1,4 +1,4 @@
-"""What a kernel lacks, or loses: modules that cannot be loaded; access links that vanish and come back as others (village)."""
+"""Modules that cannot be loaded; access links that vanish and come back with another index (village)."""
 
 import contextlib
 import os

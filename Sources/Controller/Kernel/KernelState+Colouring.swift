@@ -2,8 +2,9 @@ import NetlinkKit
 
 // What gives a bond's packets their legs: `clsact` with filters and actions, or with the program, and its queue.
 extension KernelState {
+    /// How often in a row a queue is refused before `police` stands in. Until then nothing chooses a leg for packets.
+    private static let queueAttempts = 6
     // Packets of one flow wait as one flow; what may wait in all is little, see the plan's limit.
-    static let queueAttempts = 3
     static let queue = FairQueue(limit: 4096, flowLimit: 4096, paces: false, bucketsLog: 4)
 
     func colour(_ link: String, _ colouring: Colouring) throws(KernelError) {

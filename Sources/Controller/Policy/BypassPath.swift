@@ -15,9 +15,10 @@ struct BypassPath: Hashable {
         throws(KernelError) -> BypassPath?
     {
         let configured = leg.gateway.flatMap { $0.family == family ? $0 : nil }
-        guard let wan = try WAN.read(exchange, leg.interface.description, family, configured, kernel), wan.address != nil
-        else { return nil }
+        let wan = try WAN.read(exchange, leg.interface.description, family, configured, kernel)
+        guard let wan, wan.address != nil else { return nil }
         if let gateway = wan.gateway { return BypassPath(gateway: gateway) }
-        return try exchange.link(.index(wan.index)).map { $0.flags & pointToPoint != 0 } == true ? BypassPath(gateway: nil) : nil
+        let link = try exchange.link(.index(wan.index))
+        return link.map { $0.flags & pointToPoint != 0 } == true ? BypassPath(gateway: nil) : nil
     }
 }

@@ -54,8 +54,8 @@ final class AggregatorName {
             let link = accesses[number].settings.interface.description
             var wans: [IPFamily: WAN] = [:]
             for family in IPFamily.allCases {
-                guard let wan = (try? WAN.read(exchange, link, family, nil, kernel)) ?? nil, wan.address != nil else { continue }
-                wans[family] = wan
+                let wan = (try? WAN.read(exchange, link, family, nil, kernel)) ?? nil
+                if wan?.address != nil { wans[family] = wan }
             }
             guard wans != accesses[number].wans else { continue }
             accesses[number].wans = wans

@@ -41,7 +41,8 @@ public final class PacketQueue {
     ///   - copyRange: bytes of each packet to receive, from the network header on; at most 65 531
     ///   - maximumLength: packets that may wait for their verdicts
     ///   - receiveBuffer: bytes; an announcement takes about 1 KiB of it, however short
-    /// - Throws: `EPERM` without the capability, and when another socket has the queue; `unsupported` without the module
+    /// - Throws: `EPERM` without the capability, and when another socket has the queue; `unsupported` where
+    ///   the module is missing
     public init(
         _ number: UInt16, copyRange: UInt32, maximumLength: UInt32, flags: Flags = [], receiveBuffer: Int32 = 16 << 20
     ) throws(KernelError) {
@@ -59,8 +60,8 @@ public final class PacketQueue {
             throw .unsupported(feature: "NFQUEUE", minimumKernel: "the module nfnetlink_queue")
         }
         for result in results { _ = try result.get() }
-        // The copy mode starts the announcements: nothing may read the socket for an acknowledgement after it. A refusal
-        // is there when the request has been sent, before any packet is.
+        // The copy mode starts the announcements: nothing may read the socket for an acknowledgement after it. A
+        // refusal is there when the request has been sent, before any packet is.
         let start = Self.start(number, copyRange)
         var failure: Errno?
         start.bytes.withUnsafeBytes { bytes in

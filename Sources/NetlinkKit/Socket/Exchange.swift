@@ -105,8 +105,8 @@ public final class Exchange {
     }
 
     /// Reads a list. `parse` turns each message into an element, or into nil to leave it out. When the list changes
-    /// while it is read, everything is dropped and read again. A refusal that may have passed is not taken for an answer
-    /// the first two times: a table is read in many lists, of which none may be missing.
+    /// while it is read, everything is dropped and read again. A refusal that may have passed is not taken for an
+    /// answer the first two times: a table is read in many lists, of which none may be missing.
     public func dump<Element>(
         _ request: Request, _ parse: (borrowing Message) -> Element?
     ) throws(KernelError) -> [Element] {
