@@ -23,7 +23,10 @@ struct WAN: Hashable {
         _ exchange: Exchange, _ name: String, _ family: IPFamily, _ configured: IPAddress?,
         _ kernel: KernelConfiguration
     ) throws(KernelError) -> WAN? {
-        guard let link = try exchange.link(.name(name)), link.isUp, link.flags & lowerUp != 0 else { return nil }
+        // A bond ends with its last leg: that a device is gone is believed when it is not in the list of all either.
+        var found = try exchange.link(.name(name))
+        if found == nil { found = try exchange.links().first { $0.name == name } }
+        guard let link = found, link.isUp, link.flags & lowerUp != 0 else { return nil }
         let addresses = try exchange.addresses(family, link: link.index)
         let usable = addresses.filter {
             $0.address.link == link.index && $0.address.scope == .universe
