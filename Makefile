@@ -15,7 +15,7 @@ say = @printf '\n== %s\n' "$(1)"
 
 build: packages
 	$(call say,building the release (.build/release/spillway))
-	$(SWIFT) build -c release
+	$(SWIFT) build -c release --product spillway
 
 static: packages
 	$(call say,building what is shipped (.build/static/spillway))

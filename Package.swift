@@ -70,6 +70,13 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings),
+        // Programs to copy from. They are no products: `swift build --product spillway` leaves them out.
+        .executableTarget(
+            name: "tunnel-example", dependencies: ["Addresses", "NetlinkKit"], path: "Examples/tunnel-example",
+            swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "block-example", dependencies: ["Addresses", "NFTables", "NetlinkKit"],
+            path: "Examples/block-example", swiftSettings: swiftSettings),
         .testTarget(name: "AddressesTests", dependencies: ["Addresses"], swiftSettings: swiftSettings),
         .testTarget(
             name: "GREBondingTests", dependencies: ["Addresses", "GREBonding", "ProtocolSupport"],

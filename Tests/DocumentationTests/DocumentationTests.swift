@@ -103,7 +103,7 @@ import Testing
 
     @Test(arguments: Repository.documents)
     func pathsExist(document: String) throws {
-        let folders = ["Sources/", "Tests/", "lab/", "docs/", "deploy/", "fuzz/", "bench/"]
+        let folders = ["Sources/", "Tests/", "Examples/", "lab/", "docs/", "deploy/", "fuzz/", "bench/"]
         // Made by running something, or a command with its arguments.
         let made = ["lab/out", "lab/.cache"]
         for line in try Document(document).lines {

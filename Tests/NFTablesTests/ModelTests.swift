@@ -59,6 +59,16 @@ import Testing
         #expect(self.rule(request.bytes) == rule)
     }
 
+    @Test func valuesReadAsNftWritesThem() throws {
+        let values: [Value] = [
+            .ipv4(try #require(IPv4Address("192.0.2.1"))), .ipv6(try #require(IPv6Address("2001:db8::1"))), .mark(0xA1B),
+            .udp, .inetService(443), .interfaceName("eth0"), .integer(258, length: 2), .raw([0, 0x2F, 0xFF]),
+        ]
+        #expect(
+            values.map(\.description)
+                == ["192.0.2.1", "2001:db8::1", "0x00000a1b", "17", "443", "\"eth0\"", "258", "0x002fff"])
+    }
+
     @Test func registersAreOneStorageWithTwoNumberings() {
         #expect(Register(wireValue: 8) == Register(wireValue: 1))
         #expect(Register(wireValue: 20) == Register(wireValue: 4))

@@ -11,13 +11,8 @@ private func ip(_ text: String) throws -> IPAddress { try #require(IPAddress(tex
 extension Exchange {
     /// Creates a device that is up, and returns its index.
     func makeDummy(_ name: String) throws -> UInt32 {
-        for result in perform(Link.create(name, LinkSettings(.dummy, isUp: true))) { _ = try result.get() }
+        try performAll(Link.create(name, LinkSettings(.dummy, isUp: true)))
         return try #require(try link(.name(name))).index
-    }
-
-    /// The same refusal for what is in a list of requests.
-    func performAll(_ requests: [Request]) throws {
-        for result in perform(requests) { _ = try result.get() }
     }
 }
 

@@ -161,7 +161,7 @@ extension KernelState {
         guard let numbers = actions[link] else { return try colour(link, colouring) }
         // Marks before what lets packets come to them.
         let requests = zip(colouring.actions.joined(), numbers).reversed().map { Action($0, index: $1).replace() }
-        for result in route.perform(requests) { _ = try result.get() }
+        try route.performAll(requests)
         try pin(index(of: link), colouring, numbers)
     }
 }

@@ -113,7 +113,7 @@ extension KernelState {
         let requests = wanted.flatMap(\.actions).reversed().compactMap {
             changed.removeValue(forKey: $0.text)?.replace()
         }
-        for result in route.perform(requests) { _ = try result.get() }
+        try route.performAll(requests)
     }
 
     private func recolourAnew(_ link: String, _ index: UInt32, _ colouring: Colouring) throws(KernelError) {

@@ -69,6 +69,7 @@ public final class NFTablesClient {
         throw .malformed(operation, "no generation in it")
     }
 
+    /// The tables of one family, or of all.
     public func tables(_ family: Family? = nil) throws(KernelError) -> [Table] {
         let request = Self.request(
             Operation("list", "nftables tables"), NFT_MSG_GETTABLE.rawValue, family ?? Family(rawValue: 0),
@@ -77,6 +78,7 @@ public final class NFTablesClient {
         return try exchange.dump(request) { Table($0) }
     }
 
+    /// The chains of a table, base chains and those that rules jump to.
     public func chains(in table: TableName) throws(KernelError) -> [Chain] {
         let request = Self.request(
             Operation("list", "chains of table \(table)"), NFT_MSG_GETCHAIN.rawValue, table.family, ChainSpace.self

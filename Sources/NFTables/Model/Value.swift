@@ -42,6 +42,28 @@ public enum Value: Hashable, Sendable {
     }
 }
 
+extension Value: CustomStringConvertible {
+    /// As nft writes it, protocols and ports by number: `192.0.2.1`, `0x00000001` (a mark), `"eth0"`, `443`. Bytes
+    /// without a type are hexadecimal.
+    public var description: String {
+        switch self {
+        case .ipv4(let address): "\(address)"
+        case .ipv6(let address): "\(address)"
+        case .mark(let mark): Self.hexadecimal(mark.networkOrderBytes)
+        case .inetProtocol(let number): "\(number)"
+        case .inetService(let port): "\(port)"
+        case .interfaceName(let name): "\"\(name)\""
+        case .integer(let value, _): "\(value)"
+        case .raw(let bytes): Self.hexadecimal(bytes)
+        }
+    }
+
+    private static func hexadecimal(_ bytes: [UInt8]) -> String {
+        let digits = Array("0123456789abcdef")
+        return bytes.reduce(into: "0x") { $0 += "\(digits[Int($1 >> 4)])\(digits[Int($1 & 15)])" }
+    }
+}
+
 extension Value: ExpressibleByIntegerLiteral {
     /// A number of four bytes, network byte order.
     public init(integerLiteral value: UInt32) { self = .integer(value, length: 4) }

@@ -29,9 +29,12 @@ public struct Field: Hashable, Sendable {
         return copy
     }
 
+    /// An IPv4 header's. In a table of family `inet` (or `bridge`, `netdev`) a rule has to say ``Statement/family(_:)``
+    /// before it asks for a field of one family: nothing else keeps the bytes of an IPv6 header from being read as one.
     public static let ipSaddr = Field(.payload(.network, offset: 12), .ipv4Address)
     public static let ipDaddr = Field(.payload(.network, offset: 16), .ipv4Address)
     public static let ipProtocol = Field(.payload(.network, offset: 9), .inetProtocol)
+    /// An IPv6 header's: see ``ipSaddr``.
     public static let ip6Saddr = Field(.payload(.network, offset: 8), .ipv6Address)
     public static let ip6Daddr = Field(.payload(.network, offset: 24), .ipv6Address)
     public static let ip6NextHeader = Field(.payload(.network, offset: 6), .inetProtocol)

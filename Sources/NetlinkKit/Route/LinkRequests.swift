@@ -60,12 +60,14 @@ extension Link {
         }
     }
 
+    /// Deletes the device, and with it its addresses and routes. `ENODEV` if there is none; hardware refuses it.
     public static func delete(_ link: LinkReference) -> Request {
         Request(
             Operation("delete", "\(link)"), type: UInt16(RTM_DELLINK), flags: [], header: link.header, LinkSpace.self
         ) { $0.put(LinkSpace.name, ifPresent: link.name) }
     }
 
+    /// Sets the administrative state; false is down, which also removes routes by the device.
     public static func setUp(_ link: LinkReference, _ isUp: Bool) -> Request {
         var header = link.header
         header.ifi_change = 1
@@ -94,6 +96,7 @@ extension Link {
         set(link, "set the MTU of", link.header) { $0.put(LinkSpace.mtu, mtu) }
     }
 
+    /// Sets items of `/proc/sys/net/ipv4/conf` for the device, several at once.
     public static func setIPv4(
         _ link: LinkReference, _ values: [(IPv4DeviceConfiguration.Item, UInt32)]
     ) -> Request {
@@ -108,6 +111,7 @@ extension Link {
         }
     }
 
+    /// Sets the device's `rp_filter`; in force is the larger one of this and that of `all`.
     public static func setReversePathFilter(_ link: LinkReference, _ filter: ReversePathFilter) -> Request {
         setIPv4(link, [(.reversePathFilter, filter.rawValue)])
     }

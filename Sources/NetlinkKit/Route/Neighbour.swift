@@ -65,10 +65,13 @@ extension Neighbour {
             protocol: RouteProtocol(rawValue: attributes.get(NeighbourSpace.proto) ?? 0))
     }
 
+    /// Adds it; `EEXIST` if there is an entry for the address.
     public func add() -> Request { request("add", RTM_NEWNEIGH, [.create, .exclusive]) }
 
+    /// Adds it in place of the entry for the address, if there is one.
     public func replace() -> Request { request("replace", RTM_NEWNEIGH, [.create, .replace]) }
 
+    /// Deletes the entry for the address on that device; `ENOENT` if there is none.
     public func delete() -> Request { request("delete", RTM_DELNEIGH, []) }
 
     private func request(_ verb: String, _ type: Int, _ flags: MessageFlags) -> Request {

@@ -142,6 +142,7 @@ extension Rule {
     /// A rule that exists already is an error (`EEXIST`).
     public func add() -> Request { request("add", RTM_NEWRULE, [.create, .exclusive]) }
 
+    /// Deletes the first rule that has all this; `ENOENT` if there is none.
     public func delete() -> Request { request("delete", RTM_DELRULE, []) }
 
     private func request(_ verb: String, _ type: Int, _ flags: MessageFlags) -> Request {
@@ -184,6 +185,7 @@ extension fib_rule_port_range {
 }
 
 extension Exchange {
+    /// The rules of a family, in the order in which they are asked.
     public func rules(_ family: IPFamily) throws(KernelError) -> [Rule] {
         var header = fib_rule_hdr()
         header.family = family.number

@@ -65,6 +65,12 @@ public final class Exchange {
         return try result.get()
     }
 
+    /// Sends all requests, many in a datagram, in order, and throws the first refusal. Those after the refused one were
+    /// tried all the same, and what came before it is not undone.
+    public func performAll(_ requests: [Request]) throws(KernelError) {
+        for result in perform(requests) { _ = try result.get() }
+    }
+
     /// Asks for something, and once more where the kernel refused for a reason that may have passed: to ask changes
     /// nothing. If it refuses for another reason then, a third time.
     public func ask(_ requests: [Request]) -> [Result<Reply, KernelError>] {

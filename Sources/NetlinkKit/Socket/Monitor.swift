@@ -30,6 +30,7 @@ public enum KernelEvent: Hashable, Sendable {
 
 /// Watches the kernel's objects change. For an event loop: wait until ``descriptor`` is readable, then ``receive()``.
 public final class Monitor {
+    /// What to hear of (`RTNLGRP_*`).
     public enum Group: UInt32, Sendable, CaseIterable {
         case link = 1
         case neighbour = 3

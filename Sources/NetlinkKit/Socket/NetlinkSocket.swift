@@ -4,6 +4,7 @@ import Glibc
 
 /// A netlink socket in the network namespace of the thread that opens it. Not thread-safe.
 public final class NetlinkSocket: NetlinkTransport {
+    /// Which part of the kernel it speaks to (`NETLINK_*`).
     public enum Family: Int32, Sendable {
         /// Links, addresses, routes, rules, traffic control.
         case route = 0
