@@ -123,7 +123,7 @@ extension KernelState {
             let index = try number(of: link)
             var requests = [Qdisc.clsact(link: index).delete()]
             if scheduled.contains(link) { requests.append(Qdisc(link: index, .fq(FairQueue())).delete()) }
-            for result in route.perform(requests) { _ = try result.get() }
+            try route.performAll(requests)
         case .element, .contents: _ = try commit([.remove(object)])
         }
     }
