@@ -1,4 +1,4 @@
-"""Each netlink request of both daemons is refused with each of five errors; a quarter of an hour (village)."""
+"""Each netlink request of both daemons is refused with each of five errors; half an hour (village)."""
 
 from lab.faults import ERRORS
 from lab.scenarios import faults
