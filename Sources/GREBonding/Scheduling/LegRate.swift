@@ -183,7 +183,7 @@ public struct LegRate: Hashable, Sendable {
             capacity = carried > old / 2 && carried / 2 < old ? (old * 3 + carried) / 4 : carried
         }
         if probe.wait > allowed {
-            tooMuch(probe, roundTrip, carried, now)
+            tooMuch(probe, roundTrip, carried, at: wasCut ?? rate, now)
         } else if let last {
             stuck = 0
             grow(from: last, to: probe, now)
@@ -209,7 +209,10 @@ public struct LegRate: Hashable, Sendable {
         return UInt64(min(Double(b.bytes - a.bytes) * 1e9 / Double(time), Double(Self.fastest)))
     }
 
-    private mutating func tooMuch(_ probe: Probe, _ roundTrip: Duration, _ carried: UInt64?, _ now: Instant) {
+    /// - Parameter sent: the rate that was too much
+    private mutating func tooMuch(
+        _ probe: Probe, _ roundTrip: Duration, _ carried: UInt64?, at sent: UInt64, _ now: Instant
+    ) {
         isSearching = false
         stuckLeast = stuck == 0 ? roundTrip : min(stuckLeast, roundTrip)
         stuck += 1
@@ -224,7 +227,8 @@ public struct LegRate: Hashable, Sendable {
         let share = max(0.5, 1 - Double((probe.wait - Self.target).nanoseconds) / Double(time))
         let full = carried.map { _ in capacity ?? rate } ?? min(rate, capacity ?? rate)
         rate = UInt64(Double(full) * share)
-        if let capacity, capacity < settings.least { isWorthUsing = false }
+        // Where the leg is never full for long no capacity is known, but so little was too much.
+        if capacity ?? sent < settings.least { isWorthUsing = false }
         note(now)
     }
 

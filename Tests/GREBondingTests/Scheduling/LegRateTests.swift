@@ -166,6 +166,18 @@ struct LoadedLink {
     }
 
     /// Nothing is known of the leg, and for a second nobody looks.
+    /// Two packets came apart when it was on trial, so that it seems to carry more. Bursts never fill it long enough for
+    /// its capacity to be known.
+    @Test(arguments: [200, 300, 400]) func aSlowLegThatPassedItsTrialIsLeft(burst: Int) {
+        var rate = LegRate(Self.told)
+        rate.measured(.milliseconds(120), sent: Self.start, now: Self.start + .milliseconds(120))
+        rate.trial = nil
+        var link = LoadedLink(0.16, .milliseconds(120))
+        link.burst = burst
+        _ = link.run(&rate, from: Self.start + .seconds(1), seconds: 6)
+        #expect(!rate.isWorthUsing, "\(rate.rate), \(rate.capacity ?? 0)")
+    }
+
     @Test(arguments: [50, 150, 450] as [Int64]) func aSlowLegGetsLittleBeforeItIsKnown(base: Int64) {
         var rate = LegRate(Self.told)
         var link = LoadedLink(0.16, .milliseconds(base))
