@@ -1,4 +1,4 @@
-"""Never worse than the best single leg: one TCP flow with LTE slow, lossy, far, in 36 combinations (village); a quarter of an hour."""
+"""Never worse than the best single leg: one TCP flow with LTE slow, lossy, far, in 36 combinations (village); half an hour."""
 
 import json
 import time
