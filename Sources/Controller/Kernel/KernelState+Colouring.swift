@@ -108,10 +108,9 @@ extension KernelState {
             var colouring = before
             change(&colouring)
             guard colouring != before else { return }
-            if unmade.contains(link) {
-                applied[owner]?[at] = .colouring(link: link, colouring)
-                continue
-            }
+            applied[owner]?[at] = .colouring(link: link, colouring)
+            // It comes with its device.
+            if unmade.contains(link) { continue }
             do throws(KernelError) {
                 // What somebody else wrote there would go unnoticed.
                 if scheduled.contains(link) { try mendPlan(link, index(of: link), before) }
@@ -120,7 +119,6 @@ extension KernelState {
                 refuse(error)
                 leave(.change(from: object, to: .colouring(link: link, colouring)), of: owner)
             }
-            applied[owner]?[at] = .colouring(link: link, colouring)
         }
     }
 

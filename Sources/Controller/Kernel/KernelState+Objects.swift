@@ -17,11 +17,7 @@ extension KernelState {
         switch object {
         case .link(let name, let settings): try create(name, settings)
         case .reversePathFilter(let name, let filter):
-            if formerFilters[name] == nil {
-                let before = try route.link(.name(name))?.ipv4?[.reversePathFilter]
-                formerFilters[name] = before.flatMap(ReversePathFilter.init)
-                onFormerFilter()
-            }
+            try rememberFilter(of: name, try route.link(.name(name))?.ipv4?[.reversePathFilter])
             try route.perform(Link.setReversePathFilter(.name(name), filter))
         case .address(let link, let prefix, let lease):
             try route.perform(InterfaceAddress(prefix, lease, link: number(of: link), now: Clock.now()).replace())
@@ -54,6 +50,13 @@ extension KernelState {
             throw error
         }
         unmade.remove(name)
+    }
+
+    /// What a device had before ours, to be given back; only the first time.
+    func rememberFilter(of name: String, _ present: @autoclosure () throws -> UInt32?) rethrows {
+        guard formerFilters[name] == nil else { return }
+        formerFilters[name] = try present().flatMap(ReversePathFilter.init)
+        onFormerFilter()
     }
 
     private func add(_ rule: Rule) throws(KernelError) {

@@ -218,8 +218,6 @@ extension Plan.Step {
         }
     }
 
-    var identity: KernelObject.Identity { object.identity }
-
     /// Whether it is a device that is to be made.
     var makesDevice: Bool { if case .create(.link) = self { true } else { false } }
 

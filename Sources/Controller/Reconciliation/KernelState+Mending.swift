@@ -138,11 +138,8 @@ extension KernelState {
         if unmade.contains(name) { return }
         let present = try route.link(.name(name))?.ipv4?[.reversePathFilter]
         guard let present, present != filter.rawValue else { return }
-        if formerFilters[name] == nil {
-            // It could not be made so before.
-            formerFilters[name] = ReversePathFilter(rawValue: present)
-            onFormerFilter()
-        }
+        // It may be that it could not be made so before.
+        rememberFilter(of: name, present)
         note(Drift(kind: .sysctl, object: name, field: "rp_filter", found: "\(present)", wanted: "\(filter.rawValue)"))
         try route.perform(Link.setReversePathFilter(.name(name), filter))
     }
