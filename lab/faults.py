@@ -5,10 +5,10 @@ import errno
 import mmap
 import pathlib
 import struct
-import subprocess
 
-LAB = pathlib.Path(__file__).resolve().parent
-PROGRAM = LAB / ".cache" / "faults"
+from lab import programs
+
+PROGRAM = programs.program("faults")
 # As struct control has it: seen, injected, answered; counted, first, parts, error, protocol, type, dumps, always.
 COUNTS, ORDER = struct.Struct("<3Q"), struct.Struct("<3Q5i")
 SIZE = 4096
@@ -31,10 +31,7 @@ NLM_F_DUMP = 0x300
 
 
 def prepare() -> None:
-    source = LAB / "faults.c"
-    if not PROGRAM.exists() or PROGRAM.stat().st_mtime < source.stat().st_mtime:
-        PROGRAM.parent.mkdir(exist_ok=True)
-        subprocess.run(["cc", "-O2", "-Wall", "-o", PROGRAM, source], check=True)
+    programs.compile("faults")
 
 
 def _name(protocol: int, kind: int) -> str:
@@ -97,7 +94,7 @@ class Faults:
         """How many refusals the program has read."""
         return COUNTS.unpack_from(self._memory)[2]
 
-    def requests(self, since: int = 0) -> list[Request]:
-        """What the log has; `since`: a line's number, to begin with."""
+    def requests(self) -> list[Request]:
+        """What the log has."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return [Request(*map(int, line.split())) for line in lines[since:] if line.count(" ") == 6]
+        return [Request(*map(int, line.split())) for line in lines if line.count(" ") == 6]

@@ -4,7 +4,6 @@ The resequencer between the legs' receive hook and the GRE device is lab/reseque
 """
 
 import pathlib
-import subprocess
 
 from lab import namespaces
 from lab.namespaces import run
@@ -13,16 +12,6 @@ from lab.topology import HAAP, LAN, SERVER, Topology
 KEY = "0x5a5a2a36"
 QUEUE = 7
 MODULES = "ip_gre sch_ingress act_police cls_matchall act_skbedit nf_tables nft_queue nfnetlink_queue"
-
-
-def build_resequencer(lab: pathlib.Path) -> pathlib.Path:
-    """Compiles it on the machine outside; the virtual machine then has the program."""
-    program = lab / ".cache" / "resequencer"
-    source = lab / "resequencer.c"
-    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
-        program.parent.mkdir(exist_ok=True)
-        subprocess.run(["cc", "-O2", "-Wall", "-o", program, source, "-lmnl"], check=True)
-    return program
 
 
 class Recipe:

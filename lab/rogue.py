@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from lab import namespaces
+from lab.measure.frames import checksum
 from lab.measure.leases import KINDS4, KINDS6
 from lab.topology import HAAP
 
@@ -89,9 +90,7 @@ def packet4(payload: bytes) -> bytes:
     """From the server to everybody."""
     addresses = ipaddress.ip_address(HAAP).packed + b"\xff" * 4
     header = struct.pack("!BBHHHBBH", 0x45, 0, 28 + len(payload), 1, 0, 64, 17, 0) + addresses
-    checksum = sum(struct.unpack("!10H", header))
-    checksum = ~((checksum >> 16) + (checksum & 0xFFFF)) & 0xFFFF
-    header = header[:10] + struct.pack("!H", checksum) + header[12:]
+    header = header[:10] + struct.pack("!H", checksum(header)) + header[12:]
     return header + struct.pack("!HHHH", 67, 68, 8 + len(payload), 0) + payload
 
 

@@ -75,14 +75,16 @@ def _mac(text: str) -> bytes:
     return bytes.fromhex(text.replace(":", ""))
 
 
-def _sum(data: bytes) -> int:
+def checksum(data: bytes) -> int:
+    """The Internet checksum."""
     total = sum(struct.unpack(f"!{(len(data) + 1) // 2}H", data + bytes(len(data) % 2)))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
 
 
-def _frame(probe: Probe, to: bytes) -> bytes:
+def ip_packet(probe: Probe) -> bytes:
+    """The probe without an Ethernet header."""
     family = socket.AF_INET if probe.version == 4 else socket.AF_INET6
     source, destination = (socket.inet_pton(family, each) for each in probe.addresses)
     body = probe.tag
@@ -90,14 +92,18 @@ def _frame(probe: Probe, to: bytes) -> bytes:
         length = 8 + len(body)
         pseudo = source + destination + struct.pack("!BBH", 0, UDP, length)
         body = struct.pack("!4H", probe.source_port, probe.dport, length, 0) + body
-        body = body[:6] + struct.pack("!H", _sum(pseudo + body) or 0xFFFF) + body[8:]
+        body = body[:6] + struct.pack("!H", checksum(pseudo + body) or 0xFFFF) + body[8:]
     if probe.version == 4:
         header = struct.pack("!BBHHHBBH", 0x45, probe.dscp << 2, 20 + len(body), 0, 0, 64, probe.protocol, 0)
         header += source + destination
-        header = header[:10] + struct.pack("!H", _sum(header)) + header[12:]
+        header = header[:10] + struct.pack("!H", checksum(header)) + header[12:]
     else:
         header = struct.pack("!IHBB", 6 << 28 | probe.dscp << 22, len(body), probe.protocol, 64) + source + destination
-    return to + _mac(probe.mac) + (b"\x08\x00" if probe.version == 4 else b"\x86\xdd") + header + body
+    return header + body
+
+
+def _frame(probe: Probe, to: bytes) -> bytes:
+    return to + _mac(probe.mac) + (b"\x08\x00" if probe.version == 4 else b"\x86\xdd") + ip_packet(probe)
 
 
 def _text(packet: capture.Packet) -> str:

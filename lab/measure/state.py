@@ -47,8 +47,7 @@ def dump(host: str) -> list[str]:
             output = run(host, "tc", "-j", "filter", "show", "dev", device, parent, check=False).strip()
             for entry in json.loads(output) if output.startswith("[") else []:
                 lines.append(f"filter {device} {parent} {json.dumps(_stable(entry, 'filter'), sort_keys=True)}")
-    rules = json.loads(run(host, "nft", "-j", "list", "ruleset"))["nftables"]
-    lines += [f"nft {json.dumps(_stable(each, 'nft'), sort_keys=True)}" for each in rules if "metainfo" not in each]
+    lines += _ruleset(host)
     for kind in ("state", "policy"):
         lines += [f"xfrm {kind} {line.strip()}" for line in run(host, "ip", "xfrm", kind).splitlines() if line.strip()]
     settings = run(host, "sysctl", "-a", "-r", r"^net\.ipv[46]\.(conf|ip_forward)", check=False).splitlines()
@@ -62,14 +61,18 @@ def part(host: str, device: str, *names: str) -> list[str]:
     lines: list[str] = []
     for name in names:
         if name == "nft":
-            rules = json.loads(run(host, "nft", "-j", "list", "ruleset"))["nftables"]
-            lines += [f"nft {json.dumps(_stable(each, 'nft'), sort_keys=True)}" for each in rules if "metainfo" not in each]
+            lines += _ruleset(host)
             continue
         command = TABLES.get(name) or ["tc", "-j", "filter", "show", "dev", device, "egress"]
         output = run(host, *command, check=False).strip()
         entries = json.loads(output) if output.startswith("[") else []
         lines += [f"{name} {json.dumps(_stable(each, name), sort_keys=True)}" for each in entries]
     return sorted(lines)
+
+
+def _ruleset(host: str) -> list[str]:
+    rules = json.loads(run(host, "nft", "-j", "list", "ruleset"))["nftables"]
+    return [f"nft {json.dumps(_stable(each, 'nft'), sort_keys=True)}" for each in rules if "metainfo" not in each]
 
 
 def brief(host: str, device: str = "bond0") -> list[str]:
@@ -82,8 +85,7 @@ def brief(host: str, device: str = "bond0") -> list[str]:
         lines += [f"ip {json.dumps(_stable(each, 'address'), sort_keys=True)}" for each in _entries(output)]
     output = run(host, "tc", "-j", "-batch", "-", text=f"qdisc show\nfilter show dev {device} egress\n", check=False)
     lines += [f"tc {json.dumps(_stable(each, 'address'), sort_keys=True)}" for each in _entries(output)]
-    rules = json.loads(run(host, "nft", "-j", "list", "ruleset"))["nftables"]
-    lines += [f"nft {json.dumps(_stable(each, 'nft'), sort_keys=True)}" for each in rules if "metainfo" not in each]
+    lines += _ruleset(host)
     lines += [f"xfrm {line}" for line in run(host, "ip", "xfrm", "policy").splitlines()]
     with inside(host):
         for file in sorted(pathlib.Path("/proc/sys/net/ipv4/conf").iterdir()):
@@ -110,6 +112,12 @@ def _named_keys(lines: list[str]) -> list[str]:
     text = re.sub(r"fe80::[0-9a-f:]+", "LINK-LOCAL", text)
     text = re.sub(r'"address": "[0-9a-f:]{17}"', '"address": "MAC"', text)
     return re.sub(r'"prog": {"id": \d+', '"prog": {"id": N', text).split("\n")
+
+
+def counter(host: str, table: str, name: str) -> int:
+    """Packets of a named counter; `table` with its family: "inet spillway_source"."""
+    listed = json.loads(run(host, "nft", "-j", "list", "counter", *table.split(), name))
+    return next(each["counter"]["packets"] for each in listed["nftables"] if "counter" in each)
 
 
 def difference(before: list[str], after: list[str]) -> list[str]:

@@ -5,12 +5,12 @@ import ipaddress
 import json
 import pathlib
 import socket
-import struct
 import time
 
 from lab import namespaces, resolver, spillway
-from lab.measure import control, leases
+from lab.measure import control, leases, state
 from lab.measure.capture import Capture, packets
+from lab.measure.frames import Probe, ip_packet
 from lab.measure.ping import ping
 from lab.spillway import CIN, Spillway, is_bonded, settings, uses_only
 from lab.topology import HAAP, SERVER, SERVER6, Topology
@@ -81,8 +81,7 @@ def routes(host: str, family: int, *words) -> list[dict]:
 
 
 def counter(host: str) -> int:
-    listed = json.loads(namespaces.run(host, "nft", "-j", "list", "counter", "inet", "spillway_source", "forged"))
-    return next(each["counter"]["packets"] for each in listed["nftables"] if "counter" in each)
+    return state.counter(host, "inet spillway_source", "forged")
 
 
 def first(lab, network, hg, haap, stack, before, captures):
@@ -210,37 +209,18 @@ def forged(lab, haap):
     """Sources that are not the subscriber's: of nobody, and of another bond's pool."""
     before, count = counter("haap"), 5
     with Capture("haap", "wan", lab.out / "forged.pcap", filter="udp port 9") as heard, namespaces.inside("hg"):
-        raw = {kind: socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0) for kind in (0x0800, 0x86DD)}
+        raw = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
         for source in ("198.51.100.7", "100.72.0.3", "2001:db8:bad::7", "2001:db8:100:1ff::7"):
-            kind, packet = udp(source, SERVER if "." in source else SERVER6)
+            version, kind = (4, 0x0800) if "." in source else (6, 0x86DD)
+            packet = ip_packet(Probe("forged", version, source, dport=9))
             for _ in range(count):
-                raw[kind].sendto(packet, ("bond0", kind))
-        for each in raw.values():
-            each.close()
+                raw.sendto(packet, ("bond0", kind))
+        raw.close()
         lab.wait("the aggregator counted them", lambda: counter("haap") - before >= 4 * count)
         file = heard.stop()
     lab.check("forged: each is counted", counter("haap") - before == 4 * count, str(counter("haap") - before))
     lab.check("forged: the status says so", haap.status()["forged_sources"] == counter("haap"))
     lab.check("forged: none went on", not list(packets(file)))
-
-
-def udp(source: str, destination: str) -> tuple[int, bytes]:
-    """An IP packet with 8 bytes to UDP port 9, and its protocol type."""
-    ends = [ipaddress.ip_address(each).packed for each in (source, destination)]
-    data = struct.pack("!HHHH", 9, 9, 16, 0) + bytes(8)
-    if len(ends[0]) == 16:
-        checksum = total(b"".join(ends) + struct.pack("!II", 16, 17) + data)
-        return 0x86DD, struct.pack("!IHBB", 6 << 28, 16, 17, 64) + b"".join(ends) + data[:6] + checksum + data[8:]
-    header = struct.pack("!BBHHHBBH", 0x45, 0, 36, 1, 0, 64, 17, 0) + b"".join(ends)
-    return 0x0800, header[:10] + total(header) + header[12:] + data
-
-
-def total(data: bytes) -> bytes:
-    """The Internet checksum."""
-    value = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while value >> 16:
-        value = (value >> 16) + (value & 0xFFFF)
-    return struct.pack("!H", ~value & 0xFFFF)
 
 
 def restarts(lab, network, hg, haap, address, prefix, captures):

@@ -5,14 +5,13 @@ import struct
 import subprocess
 import time
 
-from lab import namespaces, spillway
+from lab import namespaces, programs, spillway
 from lab.measure import flow
 from lab.spillway import Spillway, is_bonded, settings
 from lab.topology import CLIENT, HAAP, SERVER, Topology
 
 VIRTUAL_TIME = True
-LAB = pathlib.Path(__file__).resolve().parent.parent
-PROGRAM = LAB / ".cache" / "flood"
+PROGRAM = programs.program("flood")
 NEEDS = [spillway.binary(), PROGRAM]
 RATE, SECONDS = 100_000, 4
 # Sender and receiver share a processor of 10⁹ instructions a second, which this much keeps busy.
@@ -26,10 +25,7 @@ REQUEST = struct.pack(">HHIB", 0x2000, 0xB7EA, 0, 0x11) + struct.pack(">BH40s", 
 
 def prepare():
     spillway.prepare()
-    source = LAB / "flood.c"
-    if not PROGRAM.exists() or PROGRAM.stat().st_mtime < source.stat().st_mtime:
-        PROGRAM.parent.mkdir(exist_ok=True)
-        subprocess.run(["cc", "-O2", "-Wall", "-o", PROGRAM, source], check=True)
+    programs.compile("flood")
 
 
 class Flood:

@@ -3,27 +3,26 @@
 It proves that the lab measures right and what the kernel can do, without the product.
 """
 
-import pathlib
-
+from lab import programs
 from lab.measure import capture, flow, order
 from lab.measure.counters import Counters
 from lab.measure.ping import ping
-from lab.recipe import Recipe, build_resequencer
+from lab.recipe import Recipe
 from lab.topology import CLIENT, HAAP, SERVER, Topology
 
 VIRTUAL_TIME = True
-NEEDS = ["lab/.cache/resequencer"]
+PROGRAM = programs.program("resequencer")
+NEEDS = [PROGRAM]
 TOPOLOGY, SECONDS, OMIT = "village", 5, 3
 
 
 def prepare():
-    build_resequencer(pathlib.Path(__file__).resolve().parent.parent)
+    programs.compile("resequencer", "-lmnl")
 
 
 def run(lab):
-    program = pathlib.Path(__file__).resolve().parent.parent / ".cache" / "resequencer"
     with Topology.load(TOPOLOGY) as network:
-        recipe = Recipe(network, program)
+        recipe = Recipe(network, PROGRAM)
         try:
             idle = ping("client", SERVER, 5)
             lab.near("idle round trip is that of DSL, in ms", idle.rtt_ms["p50"], 20, 5)
