@@ -21,7 +21,7 @@ struct LegTrial: Hashable, Sendable {
     private(set) var begun: UInt64 = 0
     /// When the window was first used, or a little before.
     private var firstUse: Instant?
-    /// How often in a row the leg was too slow: a round trip may be long for another reason.
+    /// How often the leg was too slow: once a round trip may be long for another reason.
     private var slow = 0
 
     /// What the window takes at the rate.
