@@ -14,6 +14,7 @@ let package = Package(
     name: "spillway",
     products: [
         .executable(name: "spillway", targets: ["spillway"]),
+        .executable(name: "spillway-blast", targets: ["spillway-blast"]),
         .library(name: "Addresses", targets: ["Addresses"]),
         .library(name: "NetlinkKit", targets: ["NetlinkKit"]),
         .library(name: "NFTables", targets: ["NFTables"]),
@@ -68,6 +69,13 @@ let package = Package(
                 "CJSON", "CPcap", "Configuration", "Controller", "Decoding", "EventLog", "Formatting", "GREBonding", "Observation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "spillway-blast",
+            dependencies: [
+                "Addresses", "CLinux", "Formatting", "GREBonding", "Leases", "ProtocolSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings),
         // Programs to copy from. They are no products: `swift build --product spillway` leaves them out.

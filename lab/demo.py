@@ -1,8 +1,7 @@
 #!/usr/bin/python3
 """Says in a table what the scenarios bond and demo reached, and draws the demo: lab/demo.py RESULTS PICTURE.svg
 
-RESULTS is the folder given to lab/run --out. RESULTS/demo/demo.json holds {"title", "subtitle", "samples", "events",
-"limits"} as lab/picture.py describes them.
+RESULTS is the folder given to lab/run --out.
 """
 
 import json
@@ -22,11 +21,7 @@ def main() -> int:
     results = pathlib.Path(sys.argv[1])
     recorded = json.loads((results / "demo" / "demo.json").read_text())
     table(recorded, *(json.loads((results / name / "result.json").read_text())["figures"] for name in ("bond", "demo")))
-    plot = Plot(
-        recorded.get("title", "Throughput of the legs"), recorded.get("subtitle", ""), recorded["samples"],
-        [("dsl", "DSL"), ("lte", "LTE")], recorded.get("events", []),
-        [(value, label) for value, label in recorded.get("limits", [])],
-    )
+    plot = Plot(**recorded)
     pathlib.Path(sys.argv[2]).write_text(plot.svg())
     print(f"picture: {sys.argv[2]}")
     return 0

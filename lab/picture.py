@@ -1,4 +1,4 @@
-"""Throughput of the legs over time as an SVG: stacked areas, events marked. Readable in light and dark."""
+"""Something over time as an SVG, events marked: stacked areas, lines or dots. Readable in light and dark."""
 
 import dataclasses
 import math
@@ -7,22 +7,27 @@ from xml.sax.saxutils import escape
 WIDTH, HEIGHT = 960, 460
 LEFT, RIGHT, TOP, BOTTOM = 64, 24, 108, 52
 
-# Plain rules and a dark set, no variables: not every program that shows SVG knows those. The two hues keep their
-# distance for colour-blind eyes on both surfaces.
+# Plain rules and a dark set, no variables: not every program that shows SVG knows those. The hues keep their distance
+# for colour-blind eyes on both surfaces.
 LIGHT = {
     "surface": "#ffffff", "ink": "#1f2328", "soft": "#59636e", "grid": "#e3e6ea", "s0": "#2a78d6", "s1": "#e08a3c",
+    "s2": "#0f8f6a", "s3": "#a04ec2",
 }
 DARK = {
     "surface": "#14171a", "ink": "#eceff2", "soft": "#9aa4ae", "grid": "#2c3238", "s0": "#3f85d9", "s1": "#d07a2c",
+    "s2": "#2ba583", "s3": "#b873d6",
 }
 RULES = """
   .surface { fill: %(surface)s; } text { fill: %(ink)s; } .soft { fill: %(soft)s; }
   .grid { stroke: %(grid)s; } .axis, .limit { stroke: %(soft)s; } .event { stroke: %(ink)s; }
-  .s0 { fill: %(s0)s; } .s1 { fill: %(s1)s; } .edge, .halo { stroke: %(surface)s; }
+  .s0 { fill: %(s0)s; } .s1 { fill: %(s1)s; } .s2 { fill: %(s2)s; } .s3 { fill: %(s3)s; }
+  .l0 { stroke: %(s0)s; } .l1 { stroke: %(s1)s; } .l2 { stroke: %(s2)s; } .l3 { stroke: %(s3)s; }
+  .edge, .halo { stroke: %(surface)s; }
 """
+COLOURS = 4
 STYLE = f"""
   text {{ font: 13px system-ui, sans-serif; }} .title {{ font-size: 17px; font-weight: 600; }}
-  .edge {{ fill: none; stroke-width: 1.5; }} .halo {{ paint-order: stroke; stroke-width: 4; }}
+  .edge, .line {{ fill: none; stroke-width: 1.5; }} .halo {{ paint-order: stroke; stroke-width: 4; }}
   .event {{ stroke-dasharray: 4 3; }} .limit {{ stroke-dasharray: 1 3; }}
   {RULES % LIGHT}
   @media (prefers-color-scheme: dark) {{ {RULES % DARK} }}
@@ -31,8 +36,10 @@ STYLE = f"""
 
 @dataclasses.dataclass
 class Plot:
-    """samples: {"t": s, NAME: Mbit/s, …}; series: (name, label), the lowest first; events: {"t": s, "label": …};
-    limits: (Mbit/s, label), drawn as dotted lines."""
+    """samples: {"t": s, NAME: value in `unit`, …}; series: (name, label), four at most, the lowest first; events:
+    {"t": s, "label": …}; limits: (value, label), drawn as dotted lines. form: `areas`, stacked, for which each sample
+    has each series; `lines`, or `dots`, so that what is missing shows. seconds: where the axis ends, if not where all
+    that is shown does."""
 
     title: str
     subtitle: str
@@ -40,10 +47,14 @@ class Plot:
     series: list[tuple[str, str]]
     events: list[dict] = dataclasses.field(default_factory=list)
     limits: list[tuple[float, str]] = dataclasses.field(default_factory=list)
+    unit: str = "Mbit/s"
+    form: str = "areas"
+    seconds: float = 0
 
     def svg(self) -> str:
-        self._end = max([entry["t"] for entry in [*self.samples, *self.events]] + [1e-9])
-        totals = [sum(sample[name] for name, _ in self.series) for sample in self.samples]
+        self._end = max([entry["t"] for entry in [*self.samples, *self.events]] + [self.seconds, 1e-9])
+        values = [[sample[name] for name, _ in self.series if name in sample] for sample in self.samples]
+        totals = [sum(each) if self.form == "areas" else max(each, default=0) for each in values]
         step = _step(max([*totals, *[value for value, _ in self.limits], 1e-9]))
         self._top = step * math.ceil(max([*totals, *[value for value, _ in self.limits], step]) * 1.04 / step)
         parts = [
@@ -53,7 +64,8 @@ class Plot:
             f'<rect class="surface" width="{WIDTH}" height="{HEIGHT}"/>',
             f'<text class="title" x="{LEFT}" y="28">{escape(self.title)}</text>',
             f'<text class="soft" x="{LEFT}" y="47">{escape(self.subtitle)}</text>',
-            *self._legend(), *self._axes(step), *self._areas(), self._base(), *self._limits(), *self._events(),
+            *self._legend(), *self._axes(step), *getattr(self, f"_{self.form}")(), self._base(), *self._limits(),
+            *self._events(),
             "</svg>",
         ]
         return "\n".join(parts) + "\n"
@@ -61,8 +73,8 @@ class Plot:
     def _x(self, seconds: float) -> float:
         return round(LEFT + seconds / self._end * (WIDTH - LEFT - RIGHT), 1)
 
-    def _y(self, mbit: float) -> float:
-        return round(HEIGHT - BOTTOM - mbit / self._top * (HEIGHT - TOP - BOTTOM), 1)
+    def _y(self, value: float) -> float:
+        return round(HEIGHT - BOTTOM - value / self._top * (HEIGHT - TOP - BOTTOM), 1)
 
     def _legend(self) -> list[str]:
         parts, x = [], LEFT
@@ -78,7 +90,7 @@ class Plot:
             y = self._y(number * step)
             parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
             parts.append(f'<text class="soft" x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{number * step:g}</text>')
-        parts.append(f'<text class="soft" x="{LEFT - 8}" y="{TOP - 12}" text-anchor="end">Mbit/s</text>')
+        parts.append(f'<text class="soft" x="{LEFT - 8}" y="{TOP - 12}" text-anchor="end">{escape(self.unit)}</text>')
         every = _step(self._end)
         for number in range(int(self._end / every) + 1):
             x = self._x(number * every)
@@ -109,6 +121,24 @@ class Plot:
             parts.append(f'<polyline class="edge" points="{" ".join(upper)}"/>')
             below = above
         return parts
+
+    def _points(self):
+        """Of each series that is no area: its number, and its points in the order of time."""
+        for number, (name, _) in enumerate(self.series):
+            known = sorted((sample["t"], sample[name]) for sample in self.samples if name in sample)
+            yield number, [(self._x(t), self._y(value)) for t, value in known]
+
+    def _lines(self) -> list[str]:
+        return [
+            f'<polyline class="line l{number}" points="{" ".join(f"{x},{y}" for x, y in points)}"/>'
+            for number, points in self._points()
+        ]
+
+    def _dots(self) -> list[str]:
+        return [
+            f'<circle class="s{number}" cx="{x}" cy="{y}" r="2"/>'
+            for number, points in self._points() for x, y in points
+        ]
 
     def _limits(self) -> list[str]:
         parts = []

@@ -4,6 +4,7 @@ A scenario is a file of lab/scenarios: a docstring whose first line is shown by 
 VIRTUAL_TIME = True says that its figures need the virtual clock where there is no fast enough kernel of one's own.
 `prepare()`, if there is one, runs before on the machine outside, to compile something.
 NEEDS lists files it uses besides the lab's own, relative to the repository, for example .build/debug/spillway.
+A file whose name ends in .toml is a scenario, too (lab/plan.py).
 `judge(folder)`, if there is one, runs afterwards on the machine outside, with the scenario's results, and yields checks:
 name, whether it passed, detail.
 """
@@ -38,6 +39,8 @@ class Lab:
     checks: list[dict] = dataclasses.field(default_factory=list)
     figures: dict = dataclasses.field(default_factory=dict)
     events: list[dict] = dataclasses.field(default_factory=list)
+    # For the report: what lab/picture.py draws.
+    plots: list[dict] = dataclasses.field(default_factory=list)
     # Captures that lab/measure/sent.py judges when the scenario is over.
     sent: list[dict] = dataclasses.field(default_factory=list)
     # Captures of DHCP inside a bond, for the same.
@@ -65,6 +68,12 @@ class Lab:
         """Marks a moment, for pictures: t is in seconds since the scenario began."""
         self.events.append({"t": round(time.monotonic() - self.started, 3), "label": label})
         self.say(f"---- {label}")
+
+    def plot(self, title: str, subtitle: str, samples: list[dict], series: list[tuple[str, str]], **more) -> dict:
+        """Keeps a picture for the report; arguments as for lab/picture.py."""
+        kept = {"title": title, "subtitle": subtitle, "samples": samples, "series": series} | more
+        self.plots.append(kept)
+        return kept
 
     def near(self, name: str, value: float, wanted: float, percent: float) -> bool:
         """Checks that a value is within `percent` of what is wanted."""
@@ -104,8 +113,16 @@ def names() -> list[str]:
     return sorted(file.stem.replace("_", "-") for file in SCENARIOS.glob("[a-z]*.py"))
 
 
+def label(name: str) -> str:
+    """What results are called by."""
+    return pathlib.Path(name).stem if name.endswith(".toml") else name
+
+
 def load(name: str):
-    """The module of a scenario."""
+    """The module of a scenario, or what does for one."""
+    if name.endswith(".toml"):
+        # Needs this module itself.
+        return importlib.import_module("lab.plan").load(pathlib.Path(name))
     if name not in names():
         raise SystemExit(f"lab/run: no scenario {name}; there are: {', '.join(names())}")
     return importlib.import_module(f"lab.scenarios.{name.replace('-', '_')}")
@@ -116,7 +133,7 @@ def claim(name: str, out: pathlib.Path) -> bool:
     shared = memory.FULL / out.relative_to("/") if memory.FULL.is_dir() else out
     (shared / CLAIMS).mkdir(exist_ok=True)
     try:
-        (shared / CLAIMS / name).mkdir()
+        (shared / CLAIMS / label(name)).mkdir()
     except FileExistsError:
         return False
     return True
@@ -124,10 +141,10 @@ def claim(name: str, out: pathlib.Path) -> bool:
 
 def run(name: str, out: pathlib.Path) -> dict:
     """Runs one scenario here and now, and writes OUT/NAME/result.json."""
-    folder = out / name
+    folder = out / label(name)
     folder.mkdir(parents=True, exist_ok=True)
-    lab = Lab(name, folder)
-    print(f"== {name}", flush=True)
+    lab = Lab(label(name), folder)
+    print(f"== {label(name)}", flush=True)
     try:
         load(name).run(lab)
     except Failed:
@@ -138,15 +155,16 @@ def run(name: str, out: pathlib.Path) -> dict:
     result = lab.result()
     result["seconds"] = round(time.monotonic() - lab.started, 2)
     (folder / "result.json").write_text(json.dumps(result) + "\n")
+    lab.save("plots.json", lab.plots)
     publish(folder)
     return result
 
 
-def judge(result: dict, folder: pathlib.Path) -> dict:
+def judge(name: str, result: dict, folder: pathlib.Path) -> None:
     """Adds what the scenario's judge finds, in memory and in the result's file."""
-    judged = getattr(load(result["scenario"]), "judge", None)
+    judged = getattr(load(name), "judge", None)
     if judged is None or not (folder / "result.json").exists():
-        return result
+        return
     try:
         checks = [{"name": name, "pass": passed, "detail": detail} for name, passed, detail in judged(folder)]
     except Exception as error:  # It must fail this scenario, not all others.
@@ -156,7 +174,6 @@ def judge(result: dict, folder: pathlib.Path) -> dict:
     result["checks"] += checks
     result["pass"] = result["pass"] and all(check["pass"] for check in checks)
     (folder / "result.json").write_text(json.dumps(result) + "\n")
-    return result
 
 
 def publish(folder: pathlib.Path) -> None:

@@ -34,10 +34,10 @@ def keep(folder: pathlib.Path, answer: dict) -> None:
         file.write(json.dumps(answer) + "\n")
 
 
-def judge(result: dict, folder: pathlib.Path, repository: pathlib.Path) -> dict:
+def judge(result: dict, folder: pathlib.Path, repository: pathlib.Path) -> None:
     """Adds a check to the result of a scenario that asked, in memory and in its file."""
     if not (folder / FILE).exists():
-        return result
+        return
     import jsonschema
 
     schema = jsonschema.Draft202012Validator(json.loads((repository / "docs/explain.schema.json").read_text()))
@@ -49,4 +49,3 @@ def judge(result: dict, folder: pathlib.Path, repository: pathlib.Path) -> dict:
     result["checks"].append(check)
     result["pass"] = result["pass"] and check["pass"]
     (folder / "result.json").write_text(json.dumps(result) + "\n")
-    return result

@@ -117,6 +117,7 @@ class UDPFlow:
     longest_gap_ms: float
     delay_ms: dict[str, float]
     arrivals: list[tuple[float, int]] = dataclasses.field(repr=False)  # monotonic s, number
+    delays: list[tuple[float, float]] = dataclasses.field(repr=False)  # monotonic s of the arrival, ms
 
     @property
     def lost(self) -> int:
@@ -223,6 +224,7 @@ class UDP:
             sent=self._sent, received=len(self._arrivals), duplicates=duplicates, out_of_order=out_of_order,
             longest_gap_ms=gap * 1e3, delay_ms=percentiles([(at - sent) * 1e3 for at, _, sent in self._arrivals]),
             arrivals=[(at, number) for at, number, _ in self._arrivals],
+            delays=[(at, (at - sent) * 1e3) for at, _, sent in self._arrivals],
         )
 
 

@@ -10,12 +10,14 @@ from lab.measure.statistics import percentiles
 
 @dataclasses.dataclass
 class Ping:
-    """sent and received count echoes; rtt_ms as of statistics.percentiles, empty if nothing came back."""
+    """sent and received count echoes; rtt_ms as of statistics.percentiles, empty if nothing came back; replies have the
+    number of the echo, from 1, and its round trip."""
 
     sent: int
     received: int
     rtt_ms: dict[str, float]
     times_ms: list[float] = dataclasses.field(repr=False)
+    replies: list[tuple[int, float]] = dataclasses.field(repr=False)
 
 
 class Pinger:
@@ -35,11 +37,12 @@ class Pinger:
 
     def result(self) -> Ping:
         output, _ = self._process.communicate(timeout=self._allowed)
-        times = [float(value) for value in re.findall(r"time=([0-9.]+) ms", output)]
+        replies = [(int(n), float(ms)) for n, ms in re.findall(r"icmp_seq=(\d+) .*time=([0-9.]+) ms", output)]
+        times = [ms for _, ms in replies]
         summary = re.search(r"(\d+) packets transmitted, (\d+) received", output)
         if summary is None:
             raise RuntimeError(f"ping said: {output.strip()[:300]}")
-        return Ping(int(summary[1]), int(summary[2]), percentiles(times), times)
+        return Ping(int(summary[1]), int(summary[2]), percentiles(times), times, replies)
 
     def stop(self) -> Ping:
         """Ends it now and tells what there is so far."""

@@ -36,14 +36,14 @@ def control_messages(lab: Lab, host: str):
         yield
 
 
-def judge(result: dict, folder: pathlib.Path) -> dict:
+def judge(result: dict, folder: pathlib.Path) -> None:
     """Adds a check for each leg to the result of a scenario, in memory and in its file."""
     files: dict[str, list[pathlib.Path]] = {}
     for each in result.pop("sent", []):
         files.setdefault(each["leg"], []).append(folder / each["file"])
     leased = [folder / each["file"] for each in result.pop("dhcp", [])]
     if not files and not leased:
-        return result
+        return
     try:
         found = dissect.control_messages(files) if files else {}
         if leased:
@@ -59,4 +59,3 @@ def judge(result: dict, folder: pathlib.Path) -> dict:
     result["checks"] += checks
     result["pass"] = result["pass"] and all(check["pass"] for check in checks)
     (folder / "result.json").write_text(json.dumps(result) + "\n")
-    return result

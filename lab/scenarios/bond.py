@@ -65,7 +65,9 @@ def one_way(lab, network, way, ipv6, seconds, omit, share):
     rx = "rx" if down else "tx"
     with Counters({"dsl": ("hg", "dsl", rx), "lte": ("hg", "lte", rx)}) as counters:
         got = flow.tcp("client", "server", SERVER, seconds, reverse=down, omit=omit)
-    lab.save(f"{way}-samples.json", {"samples": counters.samples, "events": []})
+    lab.plot(
+        f"One TCP flow {way}", "What the gateway's legs carry", counters.samples, [("dsl", "DSL"), ("lte", "LTE")],
+        limits=[(network.dsl.down.mbit + network.lte.down.mbit, "both links"), (network.dsl.down.mbit, "DSL alone")])
     loaded = beside.result()
     files = {name: each.stop() for name, each in legs.items()}
     mixed = order.tcp_reordering(arrived.stop(), source)

@@ -42,12 +42,11 @@ def run(lab):
                 got = flow.tcp("client", "server", SERVER, SECONDS, reverse=True, omit=0)
                 trouble.join()
         both = network.dsl.down.mbit + network.lte.down.mbit
-        lab.save("demo.json", {
-            "title": f"One download over DSL {network.dsl.down.mbit:g} and LTE {network.lte.down.mbit:g} Mbit/s",
-            "subtitle": "What reaches the gateway on each leg; one TCP connection from beginning to end",
-            "samples": counters.samples, "events": events,
-            "limits": [[both, "both links"], [network.dsl.down.mbit, "DSL alone"]],
-        })
+        lab.save("demo.json", lab.plot(
+            f"One download over DSL {network.dsl.down.mbit:g} and LTE {network.lte.down.mbit:g} Mbit/s",
+            "What reaches the gateway on each leg; one TCP connection from beginning to end",
+            counters.samples, [("dsl", "DSL"), ("lte", "LTE")], events=events,
+            limits=[(both, "both links"), (network.dsl.down.mbit, "DSL alone")]))
         lab.figure("mbit", got.mbit)
         lab.check("the download lived through it all", got.intervals[-1][1] > 1, f"{got.intervals[-1][1]:.1f} Mbit/s")
         # The figure of a DSL line alone is what a customer without bonding has, in good times.
