@@ -40,7 +40,7 @@ struct TunnelExample {
         // Before anything is made or read, so that no change is missed. It has a socket of its own.
         let monitor = try Monitor([.link, .ipv4Route])
         try kernel.performAll(Link.create(name, LinkSettings(.gre(tunnel), mtu: 1400, isUp: true)))
-        defer { try? kernel.perform(Link.delete(.name(name))) }
+        defer { _ = try? kernel.perform(Link.delete(.name(name))) }
         guard let link = try kernel.link(.name(name)) else { return }
         try kernel.perform(InterfaceAddress(link: link.index, address: inner).add())
         try kernel.perform(Route(to: beyond, nextHops: [NextHop(link: link.index)]).add())

@@ -19,6 +19,7 @@ public enum EventKind: String, Hashable, Sendable, CaseIterable {
     case quotaClock = "quota-clock"
     case diagnostic
     case diagnosticEnded = "diagnostic-ended"
+    case addresses
     case prefixToHost = "prefix-to-host"
     case filterListTaken = "filter-list-taken"
     case filterListRefused = "filter-list-refused"
@@ -54,6 +55,7 @@ public enum EventKind: String, Hashable, Sendable, CaseIterable {
         case .quotaClock: "the clock went back to an earlier period of LTE's quota"
         case .diagnostic: "a diagnostic binds the traffic"
         case .diagnosticEnded: "the diagnostic has ended"
+        case .addresses: "other addresses in the bond"
         case .prefixToHost: "the gateway's LAN has another prefix"
         case .filterListTaken: "the gateway took the filter list"
         case .filterListRefused: "the gateway did not take the filter list"
@@ -119,6 +121,8 @@ public enum EventField: String, Hashable, Sendable, CaseIterable {
     /// "active", "idle"; or what is tested: "bonding", "dsl", "lte".
     case state
     case prefix
+    /// Of a gateway in the bond, by leases or settings: its IPv4 address; name servers, separated by blanks; the domain.
+    case inner, servers, domain
     /// Of LTE's quota: percent that was reached, bytes used and allowed, when it is reset (RFC 3339, UTC).
     case share, used, volume, resets
     /// Microseconds.

@@ -30,10 +30,14 @@ struct SimulatedGateway {
     /// DSL's share of what is sent comes first: one packet in so many takes LTE.
     var turn: UInt32 = 0
 
-    init(number: Int, name: String, client: ClientIdentificationName, addresses: [LegID: IPv4Address],
+    init(
+        number: Int, name: String, client: ClientIdentificationName, addresses: [LegID: IPv4Address],
         aggregator: IPv4Address, fetchesAddresses: Bool
     ) {
-        (self.name, self.client, self.addresses, self.aggregator) = (name, client, addresses, aggregator)
+        self.name = name
+        self.client = client
+        self.addresses = addresses
+        self.aggregator = aggregator
         self.fetchesAddresses = fetchesAddresses
         // Locally administered, RFC 7042 §2.1.
         hardwareAddress = [2, 0] + (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * $0)) }

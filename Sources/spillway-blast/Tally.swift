@@ -11,11 +11,10 @@ struct Tally {
 
         mutating func add(_ value: Duration) {
             count += 1
-            if values.count < Self.most {
-                values.append(value.nanoseconds)
-            } else if let place = Optional(Int.random(in: 0..<count)), place < Self.most {
-                values[place] = value.nanoseconds
-            }
+            guard values.count == Self.most else { return values.append(value.nanoseconds) }
+            // Each value so far has the same chance to be kept.
+            let place = Int.random(in: 0..<count)
+            if place < Self.most { values[place] = value.nanoseconds }
         }
 
         /// Milliseconds, by the nearest rank.

@@ -8,8 +8,8 @@ import subprocess
 import time
 
 from lab import namespaces, spillway
-from lab.spillway import Spillway, is_bonded, settings, uses_only
-from lab.topology import HAAP, Topology
+from lab.spillway import INNER, Spillway, is_bonded, settings, uses_only
+from lab.topology import HAAP, LAN6, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary()]
@@ -84,9 +84,11 @@ def hooks(lab, network, hg, folder):
                   "DEVICE": "bond0", "BOND": spillway.CIN}
         got = up.get(leg.name, {})
         lab.check(f"{leg.name}: environment", all(got.get(key) == value for key, value in wanted.items()), str(got))
+    wanted = {"ACTION": "addresses", "DEVICE": "bond0", "INNER": INNER, "PREFIX": LAN6}
+    lab.wait("what is leased is told", lambda: any(wanted.items() <= each.items() for each in calls(folder)))
     allowed = {"PATH", "PWD", "OLDPWD", "SHLVL", "_"}
     known = {"ACTION", "ROLE", "MESSAGE", "SEVERITY", "TIME", "LINK", "REASON", "INTERFACE", "ADDRESS", "AGGREGATOR",
-             "DEVICE", "BOND", "SESSION", "ATTEMPT", "CODE", "STATE"}
+             "DEVICE", "BOND", "SESSION", "ATTEMPT", "CODE", "STATE", "INNER", "PREFIX"}
     names = {name for each in made for name in each}
     lab.check("and nothing of the daemon's environment", names <= allowed | known, str(names - allowed - known))
     descriptors = set((folder / "descriptors").read_text().split())

@@ -132,7 +132,7 @@ extension KernelState {
     }
 
     /// What is known of an object that is gone.
-    private func forget(_ object: KernelObject) {
+    func forget(_ object: KernelObject) {
         switch object {
         case .link(let name, _):
             forget(name)

@@ -15,10 +15,10 @@ extension KernelState {
             default: break
             }
         }
-        for link in (try? route.links()) ?? []
-        where link.alias?.hasPrefix("spillway ") == true && !links.contains(link.name) {
-            remove(Link.delete(.index(link.index)))
+        let left = ((try? route.links()) ?? []).filter {
+            $0.alias?.hasPrefix("spillway ") == true && !links.contains($0.name)
         }
+        for name in deleteLinks(left.map(\.name)) { remove(Link.delete(.name(name))) }
         let priorities = kernel.rulePriority..<kernel.rulePriority + 16
         let number = RouteProtocol(rawValue: kernel.routeProtocol)
         for family in IPFamily.allCases {

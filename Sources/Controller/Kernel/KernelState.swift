@@ -51,6 +51,10 @@ final class KernelState {
 
     // What the kernel refused and is asked for again: see KernelState+Finishing.swift.
     var unfinished = Suspects()
+    /// Devices of bonds that have ended, and whose: see KernelState+Ended.swift.
+    var ended: [(link: KernelObject, owner: Owner)] = []
+    /// Whether somebody calls ``deleteEnded()`` after each round of events; else devices go at once.
+    var deletesTogether = false
     var leftovers: [Owner: [KernelObject]] = [:]
     /// Devices of ours that could not be made: what has such a name, if anything, is another's.
     var unmade: Set<String> = []
@@ -110,6 +114,7 @@ final class KernelState {
         removeLeftovers(before: objects)
         let plan = Plan(from: applied[owner] ?? [], to: objects)
         guard !plan.isEmpty else { return true }
+        let leaving = Set(plan.steps.compactMap { if case .remove(.link(let name, _)) = $0 { name } else { nil } })
         var failed: [Plan.Step] = []
         var index = 0
         while index < plan.steps.count {
@@ -129,6 +134,11 @@ final class KernelState {
             index += 1
             // What is on a device that could not be made comes with it.
             if let link = step.object.link, unmade.contains(link), !step.makesDevice { continue }
+            if case .remove(let object) = step, let link = object.link, leaving.contains(link) {
+                // What is on a device that goes, goes with it.
+                guard step.removesDevice else { forget(object); continue }
+                if deletesTogether, case .bond = owner { end(object, of: owner); continue }
+            }
             do {
                 try perform(step)
             } catch {
@@ -151,6 +161,7 @@ final class KernelState {
     /// Removes everything, bonds first; nothing is left that could send by the time a leg's protection goes.
     func clear() {
         for owner in applied.keys where owner != .base && owner != .security { apply([], for: owner) }
+        deleteEnded()
         removeLeftovers { $0 != .base && $0 != .security }
         apply([], for: .base)
         removeLeftovers { $0 != .security }
@@ -220,6 +231,8 @@ extension Plan.Step {
 
     /// Whether it is a device that is to be made.
     var makesDevice: Bool { if case .create(.link) = self { true } else { false } }
+
+    var removesDevice: Bool { if case .remove(.link) = self { true } else { false } }
 
     var isElement: Bool {
         switch object {

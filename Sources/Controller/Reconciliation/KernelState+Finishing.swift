@@ -41,8 +41,9 @@ extension KernelState {
 
     /// What stands where other objects are about to be made goes first.
     func removeLeftovers(before objects: [KernelObject]) {
-        guard !leftovers.isEmpty else { return }
+        if leftovers.isEmpty, ended.isEmpty { return }
         let wanted = Set(objects.map(\.identity))
+        if ended.contains(where: { wanted.contains($0.link.identity) }) { deleteEnded() }
         for (owner, left) in leftovers {
             let inTheWay = left.filter { wanted.contains($0.identity) }
             if inTheWay.isEmpty { continue }

@@ -78,6 +78,7 @@ final class Aggregator: Role {
         self.outers = outers
         common.flood.tables = outers.values.map(\.table)
         radius = settings.radius.map { RADIUSService(settings, $0, loop) }
+        common.state.deletesTogether = true
     }
 
     func start() throws {
@@ -159,6 +160,7 @@ final class Aggregator: Role {
         for id in prefixWait.takeDue(now) {
             for input in filterList(of: id) { run(point.handle(input, now: now)) }
         }
+        common.state.deleteEnded()
         return [
             point.deadline, common.queue.deadline, watch.due, leases?.work(now), rounds.due, lteSampling.due, radius,
             prefixWait.due, ipsec?.work(now), common.state.mend(now),

@@ -7,6 +7,7 @@ import Leases
 import Logging
 import NFTables
 import NetlinkKit
+import Observation
 
 // What leases bring, and where it goes.
 extension HomeGateway {
@@ -33,6 +34,7 @@ extension HomeGateway {
         applyBase()
         applyBond(session.bond)
         writeResolver()
+        tellAddresses()
         writeRecord()
         guard session.bond != nil else { return }
         if leases.hasAddress { run(session.handle(.addressed, now: Clock.now())) }
@@ -89,6 +91,20 @@ extension HomeGateway {
                 .match(.destinationPort, .equal(.inetService(DHCPv4Datagram.clientPort))), .counter, .drop)
         ]
         return set
+    }
+
+    /// So that who manages the rest of the host knows them, too.
+    private func tellAddresses() {
+        var event = Event(.addresses)
+        event.add(.device, settings.tunnel.name)
+        if let address = inner.ipv4 { event.add(.inner, address.address) }
+        let prefixes = leases.lease6?.prefixes.map(\.prefix.description) ?? []
+        if !prefixes.isEmpty { event.add(.prefix, prefixes.joined(separator: " ")) }
+        if !nameServers.isEmpty { event.add(.servers, nameServers.map(\.description).joined(separator: " ")) }
+        if let domain = leases.lease4?.domainName { event.add(.domain, domain) }
+        guard event != toldAddresses else { return }
+        toldAddresses = event
+        common.events.publish(event)
     }
 
     // MARK: Name servers

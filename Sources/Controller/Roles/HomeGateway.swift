@@ -7,6 +7,7 @@ import Glibc
 import Logging
 import NFTables
 import NetlinkKit
+import Observation
 
 /// The gateway: watches its two access links, runs the session, and programs the kernel as the session asks.
 final class HomeGateway: Role {
@@ -59,6 +60,8 @@ final class HomeGateway: Role {
     var recorded: GatewayRun?
     /// What `resolv.conf` holds.
     var resolverText = ""
+    /// The last event that told of them.
+    var toldAddresses: Event?
     /// What LTE carries upstream, and when a round trip of it was received last.
     var lteRate: LegRate?
     /// What the record holds of it, and what a run before has left of it.

@@ -6,9 +6,14 @@ INCLUDE_ONLY=1
 
 interface="$1"
 case "$ACTION" in
-bond-up)
-	# The device and its addresses are the daemon's: netifd knows them and leaves them alone.
+bond-up | addresses)
+	# The device and its addresses are the daemon's: netifd knows them and leaves them alone. Its resolver needs the
+	# name servers.
 	proto_init_update "$DEVICE" 1 1
+	for server in $SERVERS; do
+		proto_add_dns_server "$server"
+	done
+	[ -z "$DOMAIN" ] || proto_add_dns_search "$DOMAIN"
 	proto_send_update "$interface"
 	;;
 bond-down | stopping)
