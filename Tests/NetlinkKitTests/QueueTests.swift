@@ -50,6 +50,18 @@ import Testing
     }
 }
 
+@Suite struct QueueConfigurationTests {
+    /// One request: a queue that is bound and has no copy mode drops what comes.
+    @Test func aQueueIsToldAllAtOnce() {
+        let request = PacketQueue.bind(5, copyRange: 64, maximumLength: 10, flags: .failOpen)
+        let wanted: [UInt8] =
+            [0, 0, 0, 5] + FakeTransport.attribute(1, [1, 0, 0, 0]) + FakeTransport.attribute(2, [0, 0, 0, 64, 2])
+            + FakeTransport.attribute(3, [0, 0, 0, 10]) + FakeTransport.attribute(4, [0, 0, 0, 5])
+            + FakeTransport.attribute(5, [0, 0, 0, 1])
+        #expect(Array(request.bytes.dropFirst(16)) == wanted)
+    }
+}
+
 @Suite(.kernel) struct QueueKernelTests {
     /// Sends datagrams to itself over the loopback, through queue 5.
     private func withQueue(

@@ -53,25 +53,23 @@ public final class PacketQueue {
         let count = max(1, min(64, (256 << 10) / slot))
         buffer = .allocate(byteCount: slot * count, alignment: 64)
         lengths = Array(repeating: 0, count: count)
-        let exchange = Exchange(socket)
-        let results = exchange.perform(Self.configuration(number, maximumLength, flags))
-        if case .failure(let error)? = results.first, error.errno == .invalid {
+        // Packets are announced from then on, so nothing may read the socket for an acknowledgement. A refusal is there
+        // when the request has been sent, and no packet comes then.
+        let request = Self.bind(number, copyRange: copyRange, maximumLength: maximumLength, flags: flags)
+        var failure: Errno?
+        request.bytes.withUnsafeBytes { bytes in
+            do throws(Errno) { try socket.send(bytes) } catch { failure = error }
+        }
+        if let failure { throw .socket(request.operation, failure) }
+        guard let error = refusal(of: request) else { return }
+        if error.errno == .invalid {
             // So says a kernel that knows no such requests.
             throw .unsupported(feature: "NFQUEUE", minimumKernel: "the module nfnetlink_queue")
         }
-        for result in results { _ = try result.get() }
-        // The copy mode starts the announcements: nothing may read the socket for an acknowledgement after it. A
-        // refusal is there when the request has been sent, before any packet is.
-        let start = Self.start(number, copyRange)
-        var failure: Errno?
-        start.bytes.withUnsafeBytes { bytes in
-            do throws(Errno) { try socket.send(bytes) } catch { failure = error }
-        }
-        if let failure { throw .socket(start.operation, failure) }
-        if let error = refusal(of: start) { throw error }
+        throw error
     }
 
-    /// What the kernel answered, if it did; without the copy mode it would drop every packet.
+    /// What the kernel answered, if it did.
     private func refusal(of start: Request) -> KernelError? {
         let count = recv(descriptor, buffer.baseAddress, slot, Int32(MSG_PEEK | MSG_DONTWAIT))
         guard count > 0, count <= slot else { return nil }

@@ -18,38 +18,25 @@ extension PacketQueue {
     static let verdictType: UInt16 = 0x0301
     static let verdictBatchType: UInt16 = 0x0303
 
-    /// Everything but the copy mode.
-    static func configuration(_ number: UInt16, _ maximumLength: UInt32, _ flags: Flags) -> [Request] {
-        [
-            request("bind", number) {
-                var command = nfqnl_msg_config_cmd()
-                command.command = 1  // NFQNL_CFG_CMD_BIND
-                $0.put(QueueConfigurationSpace.command, command)
-            },
-            request("set the length of", number) { $0.put(QueueConfigurationSpace.maximumLength, maximumLength) },
-            request("set the flags of", number) {
-                $0.put(QueueConfigurationSpace.mask, Flags([.failOpen, .gso]).rawValue)
-                $0.put(QueueConfigurationSpace.flags, flags.rawValue)
-            },
-        ]
-    }
-
-    static func start(_ number: UInt16, _ copyRange: UInt32) -> Request {
-        request("start", number) {
+    /// Binds a queue and tells it all, in one request: what comes to a queue that is bound and has no copy mode yet is
+    /// dropped.
+    static func bind(_ number: UInt16, copyRange: UInt32, maximumLength: UInt32, flags: Flags) -> Request {
+        var header = nfgenmsg()
+        header.res_id = number.bigEndian
+        return Request(
+            Operation("bind", "queue \(number)"), type: configType, flags: [], header: header,
+            QueueConfigurationSpace.self
+        ) {
+            var command = nfqnl_msg_config_cmd()
+            command.command = 1  // NFQNL_CFG_CMD_BIND
+            $0.put(QueueConfigurationSpace.command, command)
             var parameters: [UInt8] = []
             parameters.appendBytes(of: copyRange.bigEndian)
             parameters.append(2)  // NFQNL_COPY_PACKET
             $0.put(QueueConfigurationSpace.parameters, parameters)
+            $0.put(QueueConfigurationSpace.maximumLength, maximumLength)
+            $0.put(QueueConfigurationSpace.mask, Flags([.failOpen, .gso]).rawValue)
+            $0.put(QueueConfigurationSpace.flags, flags.rawValue)
         }
-    }
-
-    private static func request(
-        _ verb: String, _ number: UInt16, _ body: (inout AttributeWriter<QueueConfigurationSpace>) -> Void
-    ) -> Request {
-        var header = nfgenmsg()
-        header.res_id = number.bigEndian
-        return Request(
-            Operation(verb, "queue \(number)"), type: configType, flags: [], header: header,
-            QueueConfigurationSpace.self, body)
     }
 }
