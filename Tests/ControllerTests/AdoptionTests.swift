@@ -5,6 +5,7 @@ import Glibc
 import Leases
 import NFTables
 import NetlinkKit
+import RADIUS
 import Testing
 
 @testable import Controller
@@ -95,6 +96,25 @@ import Testing
         #expect(rates([both, rate, "gone 7"]) == [:] && rates([both, rate, "gone 7", both]) == [:])
         #expect(rates([rate, both]) == [:] && rates([both, rate.replacing("=7", with: "=8")]) == [:], "of no bond")
         #expect(rates([both, rate.replacing("worth=true", with: "worth=1")]) == nil)
+    }
+
+    /// What RADIUS servers granted a bond goes with it.
+    @Test func whatAnAggregationPointWasGranted() throws {
+        let name = "gateway-1".utf8.map { String($0, radix: 16) }.joined() + String(repeating: "00", count: 31)
+        let bond = "bond session=7 key=9 client=\(name) haap=10.9.0.1 legs=1@10.2.0.2 heard=1 "
+            + "parameters=1,100,3,0,1,1,10,0,30 sync=0 bypass=0 primary=false hello=active host=::/0 commit=1 number=3"
+        let grant = "grant session=7 name=6500000000000007 source=10.2.0.2 begun=5 until=- started=false counted= "
+            + "attributes=010361"
+        func grants(_ lines: [String]) -> [UInt32: GrantRecord]? { AggregatorRun(lines.map { $0[...] })?.grants }
+        let known = try #require(GrantRecord.read(grant[...]))
+        #expect(known.line == grant && known.accounted.userName == "a")
+        #expect(grants([bond]) == [:], "a record without it is good")
+        #expect(grants([bond, grant]) == [7: known] && grants([bond, grant, bond]) == [7: known])
+        let started = grant.replacing("started=false", with: "started=true")
+        #expect(grants([bond, grant, started])?[7]?.isStarted == true, "the last one holds")
+        #expect(grants([bond, grant, "gone 7"]) == [:] && grants([bond, grant, "gone 7", bond]) == [:])
+        #expect(grants([grant, bond]) == [:], "of no bond")
+        #expect(grants([bond, grant + " "]) == nil)
     }
 
     @Test func whatAGatewayKnowsOfLTE() throws {

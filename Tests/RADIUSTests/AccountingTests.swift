@@ -8,6 +8,7 @@ private func summary(_ effects: [Accounting.Effect]) throws -> String {
     try effects.map { effect in
         switch effect {
         case .measure(let id): return "m\(id)"
+        case .started(let id): return "s\(id)"
         case .ask(_, let request):
             let name = try request.attributes.first(.acctSessionID) ?? ""
             let letters: [UInt32: String] = [1: "+", 2: "-", 3: "i", 7: "o", 8: "x"]
@@ -36,7 +37,7 @@ private func usage(_ octets: UInt64) -> Usage { Usage([.dsl: .init(inputOctets: 
         var accounting = accounting()
         var effects = accounting.handle(.begin(1, session(1), interval: nil), now: .zero)
         #expect(try summary(effects) == "+1")
-        #expect(try summary(accounting.handle(.outcome(tickets(effects)[0], taken: true), now: .zero)) == "")
+        #expect(try summary(accounting.handle(.outcome(tickets(effects)[0], taken: true), now: .zero)) == "s1")
         #expect(accounting.deadline == .seconds(600))
         #expect(try summary(accounting.handle(.timeout, now: .seconds(600))) == "m1")
         effects = accounting.handle(.measured(1, usage(5)), now: .seconds(600))
@@ -57,13 +58,37 @@ private func usage(_ octets: UInt64) -> Usage { Usage([.dsl: .init(inputOctets: 
         #expect(accounting.statistics.taken == 3)
     }
 
+    /// Of a session that began in a process before servers hear what they have not heard: interims at the same times,
+    /// the whole time in the Stop.
+    @Test func aSessionGoesOnInAnotherProcess() throws {
+        var accounting = accounting()
+        func resume(_ id: UInt32, isStarted: Bool) -> [Accounting.Effect] {
+            accounting.handle(
+                .resume(id, session(id), interval: nil, begun: .seconds(50), isStarted: isStarted), now: .seconds(1300))
+        }
+        #expect(try summary(resume(1, isStarted: true)) == "")
+        #expect(accounting.deadline == .seconds(1850), "50, 650, 1250")
+        var effects = resume(2, isStarted: false)
+        #expect(try summary(effects) == "+2")
+        guard case .ask(let ticket, let start) = effects[0] else { throw Missing() }
+        #expect(start.since == .seconds(50) && start.code == .accountingRequest, "it has waited since")
+        #expect(try start.attributes.first(.eventTimestamp) == 1_700_000_050)
+        #expect(try summary(accounting.handle(.outcome(ticket, taken: true), now: .seconds(1300))) == "s2")
+        #expect(try summary(resume(1, isStarted: false)) == "", "each once")
+        effects = accounting.handle(.end(1, usage(9), .userRequest), now: .seconds(1400))
+        #expect(try summary(effects) == "-1")
+        guard case .ask(_, let stop) = effects[0] else { throw Missing() }
+        #expect(try stop.attributes.first(.acctSessionTime) == 1350)
+        #expect(try stop.attributes.first(.acctInputOctets) == 9)
+    }
+
     struct Missing: Error {}
 
     /// What happens to a session of which the first line's event is heard in each state; the rest is what is asked.
     @Test func everyStateAndEvent() throws {
         let table: [(state: String, begin: String, measured: String, end: String, taken: String, refused: String)] = [
             ("unknown", "+1", "", "", "", ""),
-            ("starting", "", "", "", "", ""),
+            ("starting", "", "", "", "s1", ""),
             ("living", "", "i1", "-1", "", ""),
             ("telling", "", "", "", "", ""),
             ("ending", "+1", "", "", "", ""),
@@ -113,6 +138,8 @@ private func usage(_ octets: UInt64) -> Usage { Usage([.dsl: .init(inputOctets: 
             said += try summary(effects).split(separator: " ").map(String.init)
         }
         #expect(accounting.statistics.taken == 3 && accounting.isIdle)
+        #expect(said.filter { $0.hasPrefix("s") } == ["s2"], "the first one has ended")
+        said.removeAll { $0.hasPrefix("s") }
         #expect(said.last == "-1" && said.count == 2, "\(said)")
     }
 
@@ -122,7 +149,7 @@ private func usage(_ octets: UInt64) -> Usage { Usage([.dsl: .init(inputOctets: 
         for n in 1...50 as ClosedRange<UInt64> { _ = accounting.handle(.measured(1, usage(n)), now: .seconds(Int(n))) }
         #expect(accounting.streams.values.first?.waiting.count == 1 && accounting.waiting == 0)
         let effects = accounting.handle(.outcome(1, taken: true), now: .seconds(60))
-        guard case .ask(_, let request) = effects[0] else { throw Missing() }
+        guard case .ask(_, let request)? = effects.last else { throw Missing() }
         #expect(try request.attributes.first(.acctInputOctets) == 50)
         #expect(accounting.statistics.superseded == 49)
     }

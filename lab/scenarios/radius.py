@@ -1,5 +1,6 @@
-"""RADIUS says who may bond and is told what bonds carry; servers fail, change bonds and end them (village)."""
+"""RADIUS says who may bond and is told what bonds carry; servers fail, change bonds and end them; kill -9 (village)."""
 
+import collections
 import json
 import re
 import struct
@@ -10,6 +11,7 @@ from lab import freeradius, namespaces, spillway
 from lab.freeradius import FreeRADIUS
 from lab.measure import control, flow, legs
 from lab.measure.capture import Capture
+from lab.measure.ping import Pinger
 from lab.spillway import CIN, INNER, INNER6, Spillway, is_bonded, settings
 from lab.topology import CLIENT, LAN, LAN6, SERVER, Topology
 
@@ -76,7 +78,7 @@ def run(lab):
                 interim(lab, hg, servers[0])
                 changed(lab, hg, haap, servers[0])
                 forged(lab, haap, servers[0])
-                disconnected(lab, hg, servers[0])
+                disconnected(lab, network, hg, haap, servers[0])
                 failover(lab, network, hg, haap, servers)
         stopped(lab, servers)
         secrets(lab, haap)
@@ -213,13 +215,18 @@ def forged(lab, haap, server):
     lab.check("forged: the bond lives", is_bonded(status))
 
 
-def disconnected(lab, hg, server):
-    """A bond ends in the middle of its traffic; the Stop has the kernel's last word."""
+def disconnected(lab, network, hg, haap, server):
+    """LTE is lost, the aggregation point killed and started again, LTE comes back, and the bond ends in the middle of
+    its traffic; the Stop has all that the kernel ever counted."""
     witness = namespaces.start("haap", "nft", "monitor", "elements", stdout=subprocess.PIPE, text=True)
-    floods = [
-        flow.UDP("client", "server", SERVER, 6, mbit=9, size=1200, port=5301),
-        flow.UDP("server", "client", CLIENT, 6, mbit=9, size=1200, port=5302),
-    ]
+    for each in floods(1):
+        each.result()
+    network.lte.carrier(False)
+    haap.wait_for("DSL alone", spillway.uses_only("dsl"))
+    killed(lab, hg, haap, server)
+    network.lte.carrier(True)
+    hg.wait_for("bonded again", is_bonded)
+    running = floods(6)
     time.sleep(1)
     session = server.records("Start")[-1]["Acct-Session-Id"]
     wires = Capture("hg", "lte", lab.out / "disconnected.pcap", snap=256, filter="proto 47 and ip[22:2] == 0xb7ea")
@@ -228,19 +235,20 @@ def disconnected(lab, hg, server):
     lab.check("Disconnect is acknowledged", "Disconnect-ACK" in said, said)
     lab.wait("a Stop", lambda: len(server.records("Stop")) > stops, seconds=20)
     lab.wait("hg: the bond has ended", lambda: "bond-down" in hg.log(), seconds=10)
-    for each in floods:
+    for each in running:
         each.stop()
-    for each in floods:
+    for each in running:
         each.result()
     witness.terminate()
-    last = {}
+    last = collections.Counter()
     for line in witness.communicate(timeout=30)[0].splitlines():
         found = re.search(r"delete element ip spillway (dsl|lte)_(peers|to) .*counter packets \d+ bytes (\d+)", line)
         if found:
-            last.setdefault((found[1].upper(), "in" if found[2] == "peers" else "out"), int(found[3]))
+            last[found[1].upper(), "in" if found[2] == "peers" else "out"] += int(found[3])
     record = server.records("Stop")[-1]
     told = octets(record)
-    lab.check("Stop: octets of each leg are the kernel's last", told == last and len(last) == 4, f"{told} {last}")
+    exact = told == last and len(last) == 4
+    lab.check("Stop: octets of each leg are all that the kernel counted", exact, f"{told} {last}")
     lab.check("Stop: there was traffic on both legs", all(value > 300_000 for value in told.values()), str(told))
     lab.check("Stop: why", record["Acct-Terminate-Cause"] == "Admin-Reset" and record["Acct-Session-Id"] == session)
     told = codes([wires.stop()], control.TEAR_DOWN)
@@ -249,6 +257,39 @@ def disconnected(lab, hg, server):
         lab.figure(f"{leg.lower()}_{way}_octets", value)
     hg.wait_for("bonded anew", is_bonded, seconds=60)
     lab.check("another Start", len({each["Acct-Session-Id"] for each in server.records("Start")}) == 2)
+
+
+def floods(seconds: float) -> list[flow.UDP]:
+    """More than DSL carries, both ways."""
+    return [
+        flow.UDP("client", "server", SERVER, seconds, mbit=9, size=1200, port=5301),
+        flow.UDP("server", "client", CLIENT, seconds, mbit=9, size=1200, port=5302),
+    ]
+
+
+def killed(lab, hg, haap, server):
+    """kill -9 of the aggregation point, and a start: the session goes on with what servers granted and changed, and
+    they hear nothing of it."""
+    session, told = hg.status()["bond"]["session_id"], len(server.records())
+    accepted = haap.status()["radius"]["accepted"]
+    echoes = Pinger("client", SERVER, 600, interval=0.005)
+    time.sleep(0.5)
+    haap.kill()
+    time.sleep(1)
+    haap.start()
+    status = haap.wait_for("DSL alone", spillway.uses_only("dsl"))
+    got = echoes.result()
+    lab.check("killed: no echo is lost", got.received == got.sent == 600, f"{got.received} of {got.sent}")
+    same = hg.status()["bond"]["session_id"] == session == status["bonds"][0]["session_id"]
+    lab.check("killed: the same session", same)
+    asked = status["radius"]["accepted"]
+    lab.check("killed: no server is asked again", accepted > 0 and asked == 0, str(status["radius"]))
+    more = [each for each in server.records()[told:] if each["Acct-Status-Type"] != "Interim-Update"]
+    lab.check("killed: servers hear nothing of it", not more, str(more))
+    lab.near("killed: what a server changed holds, Mbit/s", legs.police_mbit("haap"), CHANGED * 0.99e-3, 0.5)
+    name = server.records("Start")[-1]["Acct-Session-Id"]
+    said = server.ask("coa", f"Acct-Session-Id={name}\nSpillway-RTT-Threshold=1", NAS)
+    lab.check("killed: the session has its name", "CoA-NAK" in said and CAUSES[401] in said, said)
 
 
 def failover(lab, network, hg, haap, servers):

@@ -18,6 +18,11 @@ extension RADIUSService {
             switch effect {
             case .ask(let ticket, let request): accountingServers?.ask(ticket, request)
             case .measure(let id): account(.measured(id, usage(id)))
+            case .started(let id):
+                guard sessions[id] != nil else { continue }
+                sessions[id]?.isStarted = true
+                unrecorded.insert(id)
+                aggregator?.writeRecords()
             }
         }
     }
@@ -33,20 +38,13 @@ extension RADIUSService {
             default: continue
             }
             sessions[id]?.counted[leg, default: LegTraffic()].add(traffic)
+            unrecorded.insert(id)
         }
     }
 
     /// All that a bond has carried: what elements that are gone had counted, and what those that are there have.
     func usage(_ id: UInt32) -> Usage {
-        var sum = sessions[id]?.counted ?? [:]
-        for (leg, traffic) in aggregator?.traffic(of: id) ?? [:] { sum[leg, default: LegTraffic()].add(traffic) }
-        var legs: [AccessLeg: Usage.Leg] = [:]
-        for (leg, traffic) in sum {
-            legs[leg == .primary ? .dsl : .lte] = .init(
-                inputOctets: traffic.received.bytes, outputOctets: traffic.sent.bytes,
-                inputPackets: traffic.received.packets, outputPackets: traffic.sent.packets)
-        }
-        return Usage(legs)
+        Usage(sessions[id]?.counted ?? [:], aggregator?.traffic(of: id) ?? [:])
     }
 
     /// A bond is over, and its objects in the kernel are gone.
@@ -57,9 +55,10 @@ extension RADIUSService {
         if let client = sessions.removeValue(forKey: id)?.client, ids[client] == id { ids[client] = nil }
     }
 
-    /// The program ends. Bonds have ended before: their records are on their way, and a little time is given to them.
-    func finish() {
-        account(.service(on: false, nas.attributes))
+    /// The program ends. What is on its way to servers is given a little time.
+    /// - Parameter leaves: bonds go on with the next run, and servers do not hear of it; else they have ended before
+    func finish(leaves: Bool) {
+        if !leaves { account(.service(on: false, nas.attributes)) }
         let limit = RADIUSClock.now() + .seconds(3)
         while let accounting, !accounting.isIdle, RADIUSClock.now() < limit, accounting.inFlight > 0 {
             var polled = (accountingServers?.descriptors ?? []).map {
@@ -75,6 +74,23 @@ extension RADIUSService {
                 .warning, "radius-dropped", "accounting records were not taken before the end",
                 ["waiting": accounting.waiting + accounting.inFlight])
         }
+    }
+}
+
+extension Usage {
+    /// - Parameters:
+    ///   - gone: what elements that are gone had counted
+    ///   - present: what those that are there have
+    init(_ gone: [LegID: LegTraffic], _ present: [LegID: LegTraffic]) {
+        var sum = gone
+        for (leg, traffic) in present { sum[leg, default: LegTraffic()].add(traffic) }
+        var legs: [AccessLeg: Leg] = [:]
+        for (leg, traffic) in sum {
+            legs[leg == .primary ? .dsl : .lte] = .init(
+                inputOctets: traffic.received.bytes, outputOctets: traffic.sent.bytes,
+                inputPackets: traffic.received.packets, outputPackets: traffic.sent.packets)
+        }
+        self.init(legs)
     }
 }
 

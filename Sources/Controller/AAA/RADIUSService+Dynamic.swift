@@ -73,6 +73,8 @@ extension RADIUSService {
             guard settings.filterLists[list] != nil else { throw .invalidAttributeValue }
             subscriber.filterList = list
         }
+        sessions[id]?.accounted.grant.take(change)
+        unrecorded.insert(id)
         subscriber.rates.take(change.dslUpstream, change.dslDownstream, change.lteDownstream)
         limit(id, change.sessionTimeout, from: Clock.now())
         log(.notice, "radius-change", "a server changes the bond", ["session": id])

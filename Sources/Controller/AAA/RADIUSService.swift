@@ -23,6 +23,10 @@ final class RADIUSService {
         var client: ClientIdentificationName
         var accounted: AccountedSession
         var begun: Instant
+        /// When it is to be ended; nil: never.
+        var until: Instant?
+        /// A server has taken the Start.
+        var isStarted = false
         /// What elements that are gone had counted.
         var counted: [LegID: LegTraffic] = [:]
     }
@@ -44,6 +48,8 @@ final class RADIUSService {
     private var asked: [RADIUSClient.Ticket: AuthorizationRequest] = [:]
     private var lastTicket: RADIUSClient.Ticket = 0
     private(set) var grants: GrantBook
+    /// Whose record is to be written.
+    var unrecorded: Set<UInt32> = []
     /// When sessions are to be ended.
     var ends = DeadlineQueue<Instant, UInt32>()
     /// What the aggregator has not heard yet.
@@ -88,13 +94,19 @@ final class RADIUSService {
             unanswered: { [weak self] ticket in self?.account(.outcome(ticket, taken: false)) })
     }
 
-    func start() throws(SystemError) {
+    /// Before anybody is granted anything.
+    func prepare(_ aggregator: Aggregator) {
+        self.aggregator = aggregator
         grants.leaseHolder = { [weak self] (prefix: IPPrefix, client: ClientIdentificationName) -> String? in
             guard let leases = self?.aggregator?.leases, let client = ClientIdentity(client) else { return nil }
             return leases.holder(of: prefix, besides: client)?.description
         }
+    }
+
+    /// - Parameter goesOn: with the sessions of a process before, which servers must not take for ended
+    func start(goesOn: Bool) throws(SystemError) {
         if radius.dynamicAuthorization { try listen(loop) }
-        account(.service(on: true, nas.attributes))
+        if !goesOn { account(.service(on: true, nas.attributes)) }
     }
 
     func work(_ now: Instant) -> Instant? {
@@ -166,11 +178,10 @@ final class RADIUSService {
         }
         do {
             let grant = try AccessGrant(attributes)
-            let subscriber = try grants.take(
+            let subscriber = try take(
                 grant, of: request.client, by: userName(request.client, request.leg, request.source),
-                from: request.source, base: aggregator?.subscribers.base(of: request.client))
+                from: request.source)
             accepted &+= 1
-            claim(grants[request.client]?.prefixes ?? [], of: request.client, as: subscriber)
             let parameters = SessionParameters(settings.session, grant)
             answer(request, .granted(subscriber, Authorization(subscriber, parameters: parameters)))
         } catch {
@@ -179,6 +190,16 @@ final class RADIUSService {
             log(.warning, "radius-unusable", "\(error)", ["client": request.client])
             answer(request, .denied(Self.noAnswer(request.leg)))
         }
+    }
+
+    /// Books what a server granted; pools give it to nobody else.
+    func take(
+        _ grant: AccessGrant, of client: ClientIdentificationName, by userName: String, from source: IPAddress
+    ) throws(GrantBook.Unusable) -> SubscriberConfiguration {
+        let subscriber = try grants.take(
+            grant, of: client, by: userName, from: source, base: aggregator?.subscribers.base(of: client))
+        claim(grants[client]?.prefixes ?? [], of: client, as: subscriber)
+        return subscriber
     }
 
     private func unanswered(_ ticket: RADIUSClient.Ticket) {
@@ -208,9 +229,10 @@ final class RADIUSService {
         leases.claim(prefixes, of: client, as: subscriber)
     }
 
-    /// A bond has begun.
+    /// A bond has begun, or goes on in this process.
     func began(_ id: UInt32, _ client: ClientIdentificationName) {
-        guard let granted = grants[client] else { return }
+        unrecorded.insert(id)
+        guard sessions[id] == nil, let granted = grants[client] else { return }
         let session = Session(
             client: client,
             accounted: AccountedSession(
@@ -219,15 +241,17 @@ final class RADIUSService {
         sessions[id] = session
         ids[client] = id
         limit(id, granted.grant.sessionTimeout, from: session.begun)
-        let interval = granted.grant.interimInterval.map { Duration.seconds(Int64(max(60, $0))) }
-        account(.begin(id, session.accounted.attributes(nas), interval: interval))
+        account(.begin(id, session.accounted.attributes(nas), interval: interval(granted.grant)))
     }
+
+    func interval(_ grant: AccessGrant) -> Duration? { grant.interimInterval.map { .seconds(Int64(max(60, $0))) } }
 
     /// A further leg was granted: what the server said last holds.
     func continued(_ id: UInt32) {
         guard var session = sessions[id], let granted = grants[session.client] else { return }
         session.accounted.grant = granted.grant
         sessions[id] = session
+        unrecorded.insert(id)
         limit(id, granted.grant.sessionTimeout, from: session.begun)
         account(.describe(id, session.accounted.attributes(nas)))
     }
@@ -235,6 +259,13 @@ final class RADIUSService {
     /// - Parameter timeout: seconds; 0 is for ever, and nil as before
     func limit(_ id: UInt32, _ timeout: UInt32?, from begin: Instant) {
         guard let timeout else { return }
-        if timeout > 0 { ends.set(id, begin + .seconds(Int64(timeout))) } else { ends.remove(id) }
+        limit(id, at: timeout > 0 ? begin + .seconds(Int64(timeout)) : nil)
+    }
+
+    /// - Parameter until: nil: never
+    func limit(_ id: UInt32, at until: Instant?) {
+        if let until { ends.set(id, until) } else { ends.remove(id) }
+        sessions[id]?.until = until
+        unrecorded.insert(id)
     }
 }

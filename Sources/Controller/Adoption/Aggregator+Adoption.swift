@@ -1,11 +1,12 @@
+import Addresses
 import Configuration
 import EventLog
 import GREBonding
 import Logging
 import NetlinkKit
 
-// What this run leaves for the next one, and what it takes over from the one before. Bonds of subscribers whom RADIUS
-// servers know are set up anew: who they are is the servers' word, which a killed process has not kept.
+// What this run leaves for the next one, and what it takes over from the one before. What RADIUS servers granted is in
+// the record, too: they are not asked again.
 extension Aggregator {
     static func identity(_ settings: AggregationPointConfiguration) -> [String] {
         ["haap", "\(settings.dialect)", settings.tunnel.prefix.description] + settings.addresses.map { "\($0)" }
@@ -13,7 +14,7 @@ extension Aggregator {
 
     /// Whether a run before was killed and this one can go on with what it has left. Nothing in the kernel is touched.
     func recall() -> AggregatorRun? {
-        guard radius == nil, let lines = record.read() else { return nil }
+        guard let lines = record.read() else { return nil }
         guard let run = AggregatorRun(lines) else {
             common.log(.warning, "record-unreadable", "what the run before has left cannot be read: starting anew")
             return nil
@@ -42,17 +43,12 @@ extension Aggregator {
         lteRecalled = run.rates
         defer { lteRecalled = [:] }
         for (id, (bond, number)) in run.bonds.sorted(by: { $0.key < $1.key }) {
-            let answers = bond.legs.keys.sorted().map { subscribers.authorization(of: bond.client, leg: $0) }
-            let grants = answers.compactMap { if case .granted(let grant) = $0 { grant } else { nil } }
-            // Whom the settings no longer allow hears so when he next says something.
-            guard grants.count == answers.count, let grant = grants.first, numbers.take(id, as: number)
-            else { continue }
-            guard let effects = point.resume(bond, grant, now: now) else {
-                numbers.release(id)
-                continue
+            if let effects = resume(bond, number, run.grants[id], now) {
+                self.run(effects)
+                count += 1
+            } else if let grant = run.grants[id] {
+                radius?.abandon(grant, traffic(of: bond, number))
             }
-            self.run(effects)
-            count += 1
         }
         let requestIDs = (settings.ipsec ?? IPsecConfiguration(keys: .configured)).requestIDs
         let differed = common.state.adopt(settings.kernel, requestIDs)
@@ -62,18 +58,57 @@ extension Aggregator {
             ["bonds": count, "of": run.bonds.count, "differed": differed])
     }
 
+    /// nil: the record does not fit, or the settings no longer allow the bond; the gateway hears so when it next says
+    /// something.
+    private func resume(
+        _ bond: AggregationRecord, _ number: UInt32, _ granted: GrantRecord?, _ now: Instant
+    ) -> [AggregationPoint.Effect]? {
+        let id = bond.sessionID
+        guard point.canResume(bond), numbers.take(id, as: number) else { return nil }
+        if let authorization = authorization(of: bond, granted),
+            let effects = point.resume(bond, authorization, now: now)
+        {
+            return effects
+        }
+        numbers.release(id)
+        return nil
+    }
+
+    private func authorization(of bond: AggregationRecord, _ granted: GrantRecord?) -> Authorization? {
+        if let radius {
+            guard let granted, let (subscriber, authorization) = radius.resume(granted, of: bond.client) else {
+                return nil
+            }
+            subscribers.grant(bond.client, subscriber)
+            return authorization
+        }
+        let answers = bond.legs.keys.sorted().map { subscribers.authorization(of: bond.client, leg: $0) }
+        let grants = answers.compactMap { if case .granted(let grant) = $0 { grant } else { nil } }
+        return grants.count == answers.count ? grants.first : nil
+    }
+
+    /// What the kernel still has of a bond that does not go on.
+    private func traffic(of bond: AggregationRecord, _ number: UInt32) -> [LegID: LegTraffic] {
+        guard let outer = outers[bond.local.family] else { return [:] }
+        let counters = LegCounters(
+            outer: outer, key: bond.key, receiveFrom: bond.legs,
+            canonicalRemote: BondNumbers.address(number, outer.family))
+        return (try? counters.read(common.state.tables)) ?? [:]
+    }
+
     /// Tells the next run of the bonds that changed, were this one to be killed now.
     func writeRecords() {
         let changed = point.takeChangedRecords()
         let rates = lteUnwritten.sorted()
+        let grants = radius?.takeUnrecorded() ?? []
         lteUnwritten = []
-        guard radius == nil, !common.state.isAdopting, isRecording else { return }
+        guard !common.state.isAdopting, isRecording else { return }
         do throws(SystemError) {
             if record.appended > 2 * point.sessions.count + 1000 { return try writeAllRecords() }
             let lines = changed.sorted { $0.key < $1.key }.map { id, bond in
                 bond.map { $0.line(number: numbers.number(of: id) ?? 0) } ?? "gone \(id)"
             }
-            let all = lines + rates.compactMap(rateLine)
+            let all = lines + rates.compactMap(rateLine) + grants.sorted().compactMap { radius?.record(of: $0)?.line }
             if !all.isEmpty { try record.append(all) }
         } catch {
             common.log(.warning, "record-not-written", "\(error)")
@@ -84,10 +119,12 @@ extension Aggregator {
     func writeAllRecords() throws(SystemError) {
         _ = point.takeChangedRecords()
         lteUnwritten = []
+        _ = radius?.takeUnrecorded()
         let bonds = point.records.sorted { $0.sessionID < $1.sessionID }
             .map { $0.line(number: numbers.number(of: $0.sessionID) ?? 0) }
         let rates = lteKept.keys.sorted().compactMap(rateLine)
-        try record.write(ReversePathFilter.lines(common.state.formerFilters) + bonds + rates)
+        let grants = radius?.sessions.keys.sorted().compactMap { radius?.record(of: $0)?.line } ?? []
+        try record.write(ReversePathFilter.lines(common.state.formerFilters) + bonds + rates + grants)
     }
 
     private func rateLine(_ id: UInt32) -> String? { lteKept[id]?.record?.line(sessionID: id) }
@@ -99,6 +136,8 @@ struct AggregatorRun {
     var bonds: [UInt32: (bond: AggregationRecord, number: UInt32)] = [:]
     /// What is known of their LTE legs.
     var rates: [UInt32: LegRateRecord] = [:]
+    /// What RADIUS servers granted them.
+    var grants: [UInt32: GrantRecord] = [:]
 
     /// nil for anything that no run writes.
     init?(_ lines: [Substring]) {
@@ -111,9 +150,12 @@ struct AggregatorRun {
                 bonds[bond.sessionID] = (bond, number)
             } else if let (rate, id) = LegRateRecord.read(line) {
                 if bonds[id] != nil { rates[id] = rate }
+            } else if let grant = GrantRecord.read(line) {
+                if bonds[grant.sessionID] != nil { grants[grant.sessionID] = grant }
             } else if line.hasPrefix("gone "), let id = UInt32(line.dropFirst(5)) {
                 bonds[id] = nil
                 rates[id] = nil
+                grants[id] = nil
             } else {
                 return nil
             }

@@ -83,6 +83,10 @@ final class Aggregator: Role {
 
     func start() throws {
         let former = recall()
+        radius?.prepare(self)
+        common.state.onDeleted = { [weak radius] owner, deleted in
+            if case .bond(let id) = owner { radius?.counted(id, deleted) }
+        }
         common.state.onFormerFilter = { [weak self] in try? self?.writeAllRecords() }
         if former == nil { common.sweep(settings.kernel, settings.ipsec) }
         ipsec = try settings.ipsec.map {
@@ -140,13 +144,7 @@ final class Aggregator: Role {
             sockets.append(socket)
             try loop.watch(socket.descriptor) { [weak self] in self?.receive(socket) }
         }
-        if let radius {
-            radius.aggregator = self
-            common.state.onDeleted = { [weak radius] owner, deleted in
-                if case .bond(let id) = owner { radius?.counted(id, deleted) }
-            }
-            try radius.start()
-        }
+        try radius?.start(goesOn: former != nil)
     }
 
     func work() -> Instant? {
@@ -174,14 +172,14 @@ final class Aggregator: Role {
         run(point.handle(.stop, now: Clock.now()))
         ipsec?.stop()
         common.state.clear()
-        radius?.finish()
+        radius?.finish(leaves: false)
         record.remove()
     }
 
     func leave() {
         putAddresses(Clock.now(), takesBonds: !point.isDraining)
         ipsec?.stop()
-        radius?.finish()
+        radius?.finish(leaves: true)
         writeRecords()
     }
 

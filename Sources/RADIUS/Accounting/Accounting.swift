@@ -24,6 +24,9 @@ public struct Accounting: Sendable {
         /// A session has begun; the attributes are in each of its records. The interval takes the place of the
         /// settings' one.
         case begin(SessionID, AttributeList, interval: Duration?)
+        /// A session goes on that began in a process before. Its Start is told only if no server has taken it; the next
+        /// interim comes when it would have come.
+        case resume(SessionID, AttributeList, interval: Duration?, begun: Duration, isStarted: Bool)
         /// What is in the records from now on.
         case describe(SessionID, AttributeList)
         /// The answer to ``Effect/measure(_:)``.
@@ -40,6 +43,8 @@ public struct Accounting: Sendable {
     public enum Effect: Hashable, Sendable {
         /// Read what the session has carried so far.
         case measure(SessionID)
+        /// A server has taken the session's Start.
+        case started(SessionID)
         case ask(RADIUSClient.Ticket, ClientRequest)
     }
 
@@ -105,13 +110,10 @@ public struct Accounting: Sendable {
         var effects: [Effect] = []
         switch input {
         case .begin(let id, let attributes, let interval):
-            guard serials[id] == nil else { break }
-            var stream = Stream(attributes: attributes, interval: interval ?? settings.interval, begun: now)
-            stream.session = id
-            let serial = add(stream)
-            serials[id] = serial
-            append(record(.start, stream, now), to: serial)
-            if let interval = stream.interval { interims.set(id, now + interval) }
+            begin(id, Stream(attributes: attributes, interval: interval ?? settings.interval, begun: now), now)
+        case .resume(let id, let attributes, let interval, let begun, let isStarted):
+            let stream = Stream(attributes: attributes, interval: interval ?? settings.interval, begun: begun)
+            begin(id, stream, now, isStarted: isStarted)
         case .describe(let id, let attributes):
             if let serial = serials[id] { streams[serial]?.attributes = attributes }
         case .measured(let id, let usage):
@@ -125,7 +127,7 @@ public struct Accounting: Sendable {
         case .service(let on, let attributes):
             let stream = Stream(attributes: attributes, begun: now)
             append(record(on ? .on : .off, stream, now), to: add(stream))
-        case .outcome(let ticket, let taken): outcome(ticket, taken, now)
+        case .outcome(let ticket, let taken): outcome(ticket, taken, now, &effects)
         case .timeout:
             if let due = resumes, due <= now { resumes = nil }
             while let id = interims.popDue(now) {
@@ -139,6 +141,18 @@ public struct Accounting: Sendable {
     }
 
     // MARK: Records
+
+    private mutating func begin(_ id: SessionID, _ new: Stream, _ now: Duration, isStarted: Bool = false) {
+        guard serials[id] == nil else { return }
+        var stream = new
+        stream.session = id
+        let serial = add(stream)
+        serials[id] = serial
+        if !isStarted { append(record(.start, stream, stream.begun), to: serial) }
+        guard let interval = stream.interval else { return }
+        let lasted = max(0, (now - stream.begun) / interval)
+        interims.set(id, stream.begun + interval * (Int(lasted) + 1))
+    }
 
     private mutating func add(_ stream: Stream) -> Serial {
         lastSerial &+= 1
@@ -216,7 +230,9 @@ public struct Accounting: Sendable {
         }
     }
 
-    private mutating func outcome(_ ticket: RADIUSClient.Ticket, _ taken: Bool, _ now: Duration) {
+    private mutating func outcome(
+        _ ticket: RADIUSClient.Ticket, _ taken: Bool, _ now: Duration, _ effects: inout [Effect]
+    ) {
         guard let (serial, told, asked) = tickets.removeValue(forKey: ticket), var stream = streams[serial] else {
             return
         }
@@ -226,6 +242,7 @@ public struct Accounting: Sendable {
             statistics.taken &+= 1
             lastTaken = now
             isProbing = false
+            if record.status == .start, let id = stream.session { effects.append(.started(id)) }
         } else if let lastTaken, lastTaken > asked {
             record.refusals += 1
         } else {

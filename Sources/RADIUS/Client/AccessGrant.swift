@@ -72,6 +72,44 @@ public struct AccessGrant: Hashable, Sendable {
         }
     }
 
+    /// The same as attributes, from which ``init(_:)`` makes it again; routes come back in another order, those of IPv6
+    /// first. `nil` stays unsaid.
+    public func attributes(vendor: UInt32) -> AttributeList {
+        var list = AttributeList(vendor: vendor)
+        list.add(.userName, ifPresent: userName)
+        list.add(.framedIPAddress, ifPresent: address)
+        list.add(.framedIPv6Address, ifPresent: address6)
+        list.add(.delegatedIPv6Prefix, ifPresent: delegatedPrefix)
+        for prefix in routes {
+            if prefix.address.family == .v6 {
+                list.add(.framedIPv6Prefix, prefix)
+            } else {
+                list.add(.framedRoute, "\(prefix)")
+            }
+        }
+        list.add(.framedPool, ifPresent: pool)
+        list.add(.filterID, ifPresent: filterList)
+        for (key, value) in [
+            (AttributeKey<UInt32>.dslUpstreamRate, dslUpstream), (.dslDownstreamRate, dslDownstream),
+            (.lteDownstreamRate, lteDownstream), (.rttThreshold, rttThreshold), (.rttViolation, rttViolation),
+            (.rttCompliance, rttCompliance), (.idleTimeout, idleTimeout), (.pathMTU, pathMTU),
+            (.sessionTimeout, sessionTimeout), (.acctInterimInterval, interimInterval),
+        ] {
+            list.add(key, ifPresent: value)
+        }
+        for value in classes { list.add(.class, value) }
+        return list
+    }
+
+    /// What a server changed since.
+    public mutating func take(_ change: AccessChange) {
+        dslUpstream = change.dslUpstream ?? dslUpstream
+        dslDownstream = change.dslDownstream ?? dslDownstream
+        lteDownstream = change.lteDownstream ?? lteDownstream
+        filterList = change.filterList ?? filterList
+        sessionTimeout = change.sessionTimeout ?? sessionTimeout
+    }
+
     /// Two values say that somebody else chooses: the subscriber, or this end (RFC 2865 §5.8).
     private static func usable(_ address: IPv4Address?) -> IPv4Address? {
         address.flatMap { $0.rawValue >= 0xFFFF_FFFE ? nil : $0 }

@@ -40,6 +40,20 @@ public struct AttributeList: Hashable, Sendable {
         self.vendor = vendor
     }
 
+    /// As in a packet: nil for anything but whole attributes.
+    public init?(bytes: [UInt8], vendor: UInt32) {
+        var reader = ByteReader(bytes.span.bytes)
+        guard let items = try? RADIUSAttribute.read(&reader, signature: { _, _ in }) else { return nil }
+        self.init(items, vendor: vendor)
+    }
+
+    /// As in a packet.
+    public var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        for item in items { item.append(to: &bytes) }
+        return bytes
+    }
+
     /// The first of this key; nil: none.
     public func first<Value>(_ key: AttributeKey<Value>) throws(AttributeError) -> Value? {
         let code = key.code(vendor)

@@ -44,6 +44,26 @@ public struct RADIUSAttribute: Hashable, Sendable {
         }
     }
 
+    /// All that follow, up to the end.
+    /// - Parameter signature: takes the value of a Message-Authenticator, and where it ends
+    static func read(
+        _ reader: inout ByteReader, signature: ([UInt8], Int) throws(PacketError) -> Void
+    ) throws(PacketError) -> [RADIUSAttribute] {
+        var attributes: [RADIUSAttribute] = []
+        while let type = reader.uint8() {
+            guard let size = reader.uint8(), size >= 2, let value = reader.array(Int(size) - 2) else {
+                throw .badAttribute
+            }
+            if type == vendorSpecific {
+                attributes += vendor(value)
+                continue
+            }
+            if type == messageAuthenticator { try signature(value, reader.offset) }
+            attributes.append(RADIUSAttribute(.standard(type), value))
+        }
+        return attributes
+    }
+
     /// The attributes of one Vendor-Specific; in another form than the recommended one it stays whole.
     static func vendor(_ value: [UInt8]) -> [RADIUSAttribute] {
         let whole = [RADIUSAttribute(.standard(vendorSpecific), value)]

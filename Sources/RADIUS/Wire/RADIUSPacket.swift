@@ -52,20 +52,10 @@ public struct ReceivedPacket: Hashable, Sendable {
         let bytes = Array(datagram[..<length])
         var reader = ByteReader(bytes.span.bytes)
         reader.offset = RADIUSPacket.headerLength
-        var attributes: [RADIUSAttribute] = []
         var place: Int?
-        while let type = reader.uint8() {
-            guard let size = reader.uint8(), size >= 2, let value = reader.array(Int(size) - 2) else {
-                throw .badAttribute
-            }
-            switch type {
-            case RADIUSAttribute.vendorSpecific: attributes += RADIUSAttribute.vendor(value)
-            case RADIUSAttribute.messageAuthenticator:
-                guard value.count == 16, place == nil else { throw .badMessageAuthenticator }
-                place = reader.offset - 16
-                fallthrough
-            default: attributes.append(RADIUSAttribute(.standard(type), value))
-            }
+        let attributes = try RADIUSAttribute.read(&reader) { (value, end) throws(PacketError) in
+            guard value.count == 16, place == nil else { throw .badMessageAuthenticator }
+            place = end - 16
         }
         self.bytes = bytes
         messageAuthenticator = place

@@ -47,18 +47,23 @@ extension AggregationPoint {
         return changed
     }
 
+    /// Whether a record fits: it is possible in itself, belongs here, and takes nothing that another bond has.
+    public func canResume(_ record: AggregationRecord) -> Bool {
+        let ends = record.legs.values
+        return !stopped && record.sessionID != 0 && record.key != 0 && !record.legs.isEmpty
+            && sessions[record.sessionID] == nil && sessionOfKey[record.key] == nil
+            && sessionOfClient[record.client] == nil && sessions.count < settings.maximumSessions
+            && settings.addresses.contains(record.local)
+            && ends.allSatisfy { $0.family == record.local.family && $0.isUnicast && $0 != record.local }
+            && record.legs.keys.allSatisfy { $0 == .primary || $0 == .secondary }
+    }
+
     /// Goes on with a bond of a process before. Each leg may be silent for as long as if it had been heard just now.
     /// - Returns: the data plane that it wants, and what happened; nil: the record does not fit
     public mutating func resume(
         _ record: AggregationRecord, _ authorization: Authorization, now: Instant
     ) -> [Effect]? {
-        let ends = record.legs.values
-        guard !stopped, record.sessionID != 0, record.key != 0, !record.legs.isEmpty,
-            sessions[record.sessionID] == nil, sessionOfKey[record.key] == nil, sessionOfClient[record.client] == nil,
-            sessions.count < settings.maximumSessions, settings.addresses.contains(record.local),
-            ends.allSatisfy({ $0.family == record.local.family && $0.isUnicast && $0 != record.local }),
-            record.legs.keys.allSatisfy({ $0 == .primary || $0 == .secondary })
-        else { return nil }
+        guard canResume(record) else { return nil }
         var session = AggregationSession(
             id: record.sessionID, key: record.key, client: record.client, local: record.local,
             authorization: authorization, settings: settings)

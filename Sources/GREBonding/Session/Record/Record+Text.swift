@@ -1,4 +1,5 @@
 import Addresses
+import ProtocolSupport
 
 // Records as lines of text: words `name=value`. What is read may be anything; only what is written here is taken.
 
@@ -109,43 +110,12 @@ extension LegRateRecord {
     }
 }
 
-/// The words of one line.
-private struct RecordLine {
-    /// For what is not known.
-    static let none = "-"
-
-    private var values: [Substring: Substring] = [:]
-
-    init?(_ text: Substring, _ kind: String, count: Int) {
-        let words = text.split(separator: " ", omittingEmptySubsequences: false)
-        guard words.first == kind[...], words.count == count + 1 else { return nil }
-        for word in words.dropFirst() {
-            guard let sign = word.firstIndex(of: "="),
-                values.updateValue(word[word.index(after: sign)...], forKey: word[..<sign]) == nil
-            else { return nil }
-        }
-    }
-
-    subscript(name: String) -> Substring? { values[name[...]] }
-
-    func number(_ name: String) -> UInt32? { self[name].flatMap { UInt32($0) } }
-
-    /// What may be unknown: `.some(nil)` where the line says so.
-    func optional(_ name: String) -> UInt64?? {
-        guard let text = self[name] else { return nil }
-        if text == Self.none { return .some(nil) }
-        return UInt64(text).map { .some($0) }
-    }
-
-    func flag(_ name: String) -> Bool? { self[name].flatMap { Bool(String($0)) } }
-
-    func address(_ name: String) -> IPAddress? { self[name].flatMap { IPAddress(String($0)) } }
-
-    func prefix(_ name: String) -> AssignedIPv6Prefix? {
+extension RecordLine {
+    fileprivate func prefix(_ name: String) -> AssignedIPv6Prefix? {
         self[name].flatMap { IPPrefix(String($0)) }.flatMap(AssignedIPv6Prefix.init)
     }
 
-    func legs(_ name: String) -> [LegID: IPAddress]? {
+    fileprivate func legs(_ name: String) -> [LegID: IPAddress]? {
         guard let text = self[name] else { return nil }
         var legs: [LegID: IPAddress] = [:]
         for word in text.split(separator: ",", omittingEmptySubsequences: false) {
@@ -157,7 +127,7 @@ private struct RecordLine {
         return legs
     }
 
-    func parameters(_ name: String) -> SessionParameters? {
+    fileprivate func parameters(_ name: String) -> SessionParameters? {
         guard let text = self[name] else { return nil }
         let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map { UInt32($0) }
         let values = numbers.compactMap { $0 }
@@ -165,33 +135,11 @@ private struct RecordLine {
         return SessionParameters(values)
     }
 
-    static func text(_ legs: [LegID: IPAddress]) -> String {
+    fileprivate static func text(_ legs: [LegID: IPAddress]) -> String {
         legs.sorted { $0.key < $1.key }.map { "\($0.key.rawValue)@\($0.value)" }.joined(separator: ",")
     }
 
-    static func text(_ prefix: AssignedIPv6Prefix) -> String { "\(prefix.address)/\(prefix.length)" }
-
-    static func hex(_ bytes: [UInt8]) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-    }
-
-    static func bytes(_ text: Substring) -> [UInt8]? {
-        let digits = text.utf8.map { digit -> UInt8? in
-            switch digit {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-            default: nil
-            }
-        }
-        guard digits.count % 2 == 0 else { return nil }
-        var bytes: [UInt8] = []
-        for at in stride(from: 0, to: digits.count, by: 2) {
-            guard let high = digits[at], let low = digits[at + 1] else { return nil }
-            bytes.append(high << 4 | low)
-        }
-        return bytes
-    }
+    fileprivate static func text(_ prefix: AssignedIPv6Prefix) -> String { "\(prefix.address)/\(prefix.length)" }
 }
 
 extension SessionParameters {
