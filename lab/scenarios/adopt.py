@@ -8,6 +8,7 @@ import time
 
 from lab import namespaces, spillway
 from lab.measure import capture, flow, state
+from lab.measure.order import CONTROL_PROTOCOLS
 from lab.measure.ping import Pinger, ping
 from lab.scenarios.life import settled
 from lab.spillway import Spillway, is_bonded, settings
@@ -15,9 +16,11 @@ from lab.topology import CLIENT, SERVER, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary()]
-# Setup Request, Accept, Deny and Tear Down: the first half of the byte behind GRE's header with a key.
+# The first half of the byte behind GRE's header.
 SETUP = {1: "Setup Request", 2: "Setup Accept", 3: "Setup Deny", 5: "Tear Down"}
 GAP = 1.0
+# Besides: the outer packets are of IPv6 then.
+DEPLOYED = {"dialect": "deployed"}
 # DSL has 8, LTE 16.
 MBIT = 12
 
@@ -27,19 +30,21 @@ prepare = spillway.prepare
 def run(lab):
     with Topology.load("village") as network:
         before = {host: settled(lab, host) for host in ("hg", "haap")}
-        for name, overflow in (("police", "police"), ("queue", "queue")):
+        for name, overflow, more in (("police", "police", {}), ("queue", "queue", {}), ("IPv6", "queue", DEPLOYED)):
+            ipv6 = bool(more)
             colour = {"overflow": overflow}
             hellos = {"active_hello_interval": "10 s"}
-            haap = Spillway(lab, "haap", settings("haap", network, colour=colour, session=hellos))
-            hg = Spillway(lab, "hg", settings("hg", network, colour=colour))
+            haap = Spillway(lab, "haap", settings("haap", network, colour=colour, session=hellos, **more))
+            hg = Spillway(lab, "hg", settings("hg", network, ipv6, colour=colour, **more))
             with haap, hg:
                 has_all = lambda status: is_bonded(status) and status["addresses"].get("address")
                 hg.wait_for("bonded", has_all)
                 lab.wait("both ways pass", lambda: ping("client", SERVER, 3).received == 3)
-                for who in ((hg,), (haap,), (hg, haap)):
+                for who in ((hg, haap),) if ipv6 else ((hg,), (haap,), (hg, haap)):
                     light(lab, name, who, hg, haap)
-                loaded(lab, name, (hg, haap), hg)
-                crowded(lab, name, (hg, haap), hg)
+                if not ipv6:
+                    loaded(lab, name, (hg, haap), hg)
+                    crowded(lab, name, (hg, haap), hg)
                 if name == "police":
                     leftovers(lab, hg, haap)
                     left_on_purpose(lab, hg)
@@ -63,9 +68,11 @@ class Wires:
         found = []
         for each in self.running:
             for packet in capture.packets(each.stop()):
-                data = packet.data
-                if len(data) > 8 and data[2:4] == b"\xb7\xea" and data[8] >> 4 in SETUP:
-                    found.append(SETUP[data[8] >> 4])
+                gre = capture.gre(packet)
+                if gre is None or gre.protocol not in CONTROL_PROTOCOLS or gre.sequence is not None:
+                    continue
+                if gre.payload and gre.payload[0] >> 4 in SETUP:
+                    found.append(SETUP[gre.payload[0] >> 4])
         return found
 
 
@@ -199,7 +206,7 @@ def others(lab, hg):
     """A record of another version, or a damaged one: a clean start."""
     file = pathlib.Path(hg.value["control"]["socket"] + ".record")
     for name, change in (
-        ("another version", lambda text: text.replace("spillway-record 1 ", "spillway-record 999 ", 1)),
+        ("another version", lambda text: text.replace("spillway-record ", "spillway-record 999", 1)),
         ("another start of the system", lambda text: text.replace(text.split()[2], "another", 1)),
         ("a damaged record", lambda text: text.replace("key=", "key=x", 1)),
     ):
