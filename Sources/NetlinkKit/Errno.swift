@@ -24,6 +24,7 @@ public struct Errno: RawRepresentable, Error, Hashable, Sendable, CustomStringCo
     public static let noMemory = Errno(rawValue: ENOMEM)
     public static let range = Errno(rawValue: ERANGE)
     public static let messageTooLong = Errno(rawValue: EMSGSIZE)
+    public static let noSpace = Errno(rawValue: ENOSPC)
 
     /// Whether a question that is refused so may be answered a moment later. What says that there is no such thing, or
     /// that the kernel cannot do it, will be the same; but a device that is being made anew has none for a moment.

@@ -22,7 +22,7 @@ private func ipsec(_ lines: String) -> String { gateway(more: "[ipsec]\n" + line
                     salt = "run 1"
                     replay_window = 4096
                     volume = "1 GB"
-                    offload = false
+                    offload = "no"
                     reqid = 7
                     """)
             ).ipsec)
@@ -32,7 +32,7 @@ private func ipsec(_ lines: String) -> String { gateway(more: "[ipsec]\n" + line
         wanted.salt = "run 1"
         wanted.replayWindow = 4096
         wanted.volume = DataVolume(bytes: 1_000_000_000)
-        wanted.offload = false
+        wanted.offload = .no
         wanted.requestID = 7
         #expect(c == wanted)
         #expect(!"\(c)".contains(secret))
@@ -74,6 +74,19 @@ private func ipsec(_ lines: String) -> String { gateway(more: "[ipsec]\n" + line
         (
             "keys = \"ike\"\nsalt = \"x\"",
             "a.toml:9: ipsec.salt: the IKE daemon sees to that: leave it out with keys = \"ike\""
+        ),
+        ("keys = \"ike\"\noffload = \"yes\"", "a.toml:9: ipsec.offload: expected \"auto\" or \"no\", found \"yes\""),
+        (
+            "keys = \"ike\"\nqueue = 5316",
+            "a.toml:7: ipsec: queue 5316 is that of [names], too: the two need different ones"
+        ),
+        (
+            "keys = \"ike\"\nqueue = 5300",
+            "a.toml:7: ipsec: queue 5300 is one of [kernel]'s: the two need different ones"
+        ),
+        (
+            "keys = \"configured\"\ncipher = \"aes-cbc\"\nsecret = \"\(secret)\"\nqueue = 9",
+            "a.toml:11: ipsec.queue: is for keys = \"ike\""
         ),
         ("keys = \"ike\"\nsecrets = \"x\"", "a.toml:9: ipsec.secrets: unknown key; did you mean \"secret\"?"),
     ])

@@ -172,6 +172,38 @@ private let policies = LegPolicies.leg(from: IPPrefix(host: d), to: IPPrefix(hos
         return try #require(try exchange.securityState(wanted.id))
     }
 
+    /// A device that refuses the work leaves the state to the kernel, and that is no drift; nor is it one that a device
+    /// has taken the work, wherever the kernel found it.
+    @Test func whoDoesTheWorkIsNoDrift() throws {
+        try inNewNamespace { (state) throws -> Void in
+            try shell(
+                "modprobe -q bonding max_bonds=0; ip link add b0 type bond mode active-backup; ip link set b0 up; "
+                    + "ip address add 10.1.0.2/24 dev b0; ip route add 10.9.0.1 dev b0 src 10.1.0.2")
+            var offered = wanted
+            offered.offload = .init(link: try #require(try state.route.links().first { $0.name == "b0" }).index,
+                isInbound: false)
+            var refused: [SecurityStateID] = []
+            state.security.onOffloadRefused = { id, error in
+                #expect(error.errno == .invalid)
+                refused.append(id)
+            }
+            #expect(state.apply(policies + [.state(offered)], for: .security))
+            #expect(refused == [offered.id])
+            #expect(try shell("ip xfrm state").contains("spi 0x00001234"))
+            let changes = state.changes
+            state.suspectAll()
+            settle(state)
+            #expect(state.drift.isEmpty && state.changes == changes)
+            // As the kernel tells it of a device that has taken it.
+            var found = try #require(state.security.state(offered.id))
+            found.offload = .init(link: 7, isInbound: false)
+            #expect(found.drift(from: offered, passed: nil).isEmpty)
+            #expect(found.drift(from: { var other = offered; other.offload = nil; return other }(), passed: nil)
+                .map(\.field) == ["offload"])
+            state.clear()
+        }
+    }
+
     @Test func othersAreLeftAlone() throws {
         try withLeg { state, monitor in
             let theirs = "mode transport enc 'cbc(aes)' 0x00112233445566778899aabbccddeeff"

@@ -110,6 +110,45 @@ private func state(
     }
 }
 
+@Suite struct EarlyPacketTests {
+    private static let v6 = bytes("60000000001032402001" + String(repeating: "00", count: 13) + "01"
+        + "2001" + String(repeating: "00", count: 13) + "02" + "89abcdef")
+
+    /// RFC 4303 §2.1: the SPI is the first word behind the IP header.
+    @Test(arguments: [
+        (bytes("4500001c0000000040320000" + "0a010002" + "0a090001" + "12345678"), "0x12345678 to 10.9.0.1"),
+        (bytes("4600001c0000000040320000" + "0a010002" + "0a090001" + "01010101" + "00001000"), "0x1000 to 10.9.0.1"),
+        (v6, "0x89abcdef to 2001::2"),
+        // GRE, too short, no IP.
+        (bytes("4500001c00000000402f0000" + "0a010002" + "0a090001" + "12345678"), nil),
+        (bytes("4500001c0000000040320000" + "0a010002" + "0a090001" + "123456"), nil), (Array(v6.dropLast()), nil),
+        (bytes("5500001c0000000040320000" + "0a010002" + "0a090001" + "12345678"), nil), ([], nil),
+    ] as [([UInt8], String?)])
+    func theStateOfAPacket(packet: [UInt8], expected: String?) {
+        #expect(EarlyPackets.state(of: packet.span.bytes).map { "\($0)" } == expected)
+    }
+
+    /// Only what is for bonds waits, and only where keys come while packets do.
+    @Test func theTableHasAQueueForThem() {
+        func queues(_ source: OuterTable.Source, _ queue: UInt16?) -> [ChainRule] {
+            var table = OuterTable(
+                family: .v4, canonical: IPAddress("192.0.0.8")!, legs: [], source: source, markMask: 0xF000_0000,
+                queues: 5300...5300, controlProtocol: 0xB7EA, overflowHold: 2000)
+            table.earlyQueue = queue
+            return table.ruleset().rules.filter { rule in
+                rule.expressions.contains { if case .queue = $0 { true } else { false } }
+            }
+        }
+        #expect(queues(.perLeg, nil).isEmpty && queues(.fixed(h), nil).isEmpty)
+        #expect(queues(.perLeg, 7).count == 1 && queues(.fixed(h), 7).count == 1)
+    }
+
+    @Test func onlyIKENeedsIt() {
+        #expect(IPsecConfiguration(keys: .ike).earlyQueue == 5317)
+        #expect(IPsecConfiguration(keys: .configured).earlyQueue == nil)
+    }
+}
+
 @Suite(.kernel) struct SecurityStateKernelTests {
     /// A state that moves with its leg goes on counting where it was.
     @Test func aStateThatMovesKeepsItsNumbers() throws {
@@ -173,6 +212,10 @@ private func state(
         settings.ipsec = ike()
         let text = SwanctlFragment.gateway(settings, ike(), [("dsl", d), ("lte", IPAddress("10.2.0.2")!)])
         let found = lines(text)
+        var soft = ike()
+        soft.offload = .no
+        #expect(found.contains("hw_offload = \"auto\""))
+        #expect(!SwanctlFragment.gateway(settings, soft, [("dsl", d)]).contains("offload"))
         for line in [
             "spillway-dsl {", "spillway-lte {", "local_addrs = \"10.1.0.2\"", "local_addrs = \"10.2.0.2\"",
             "remote_addrs = \"10.9.0.1\"", "id = \"gate\\\"way\"", "reqid = \"5300\"", "reqid = \"5301\"",

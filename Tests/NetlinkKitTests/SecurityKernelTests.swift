@@ -80,6 +80,42 @@ private func policy(_ from: String, _ to: String, _ direction: SecurityPolicy.Di
         }
     }
 
+    /// Drivers without extended sequence numbers refuse such a state, and so does the kernel then. A bonding device is
+    /// one of them.
+    @Test func aDeviceThatRefusesIsAnError() throws {
+        try inNewNamespace { route in
+            try shell("modprobe -q bonding max_bonds=0; ip link add b0 type bond mode active-backup")
+            let index = try #require(try route.links().first { $0.name == "b0" }).index
+            let exchange = Exchange(try NetlinkSocket(.xfrm))
+            var wanted = try state()
+            wanted.offload = .init(link: index, isInbound: false)
+            let error = #expect(throws: KernelError.self) { try exchange.perform(wanted.add()) }
+            #expect(error?.errno == .invalid)
+        }
+    }
+
+    /// What an IKE daemon does: it reserves an SPI and installs the state when it has the keys.
+    @Test func aReservedSPIHasNoKeysYet() throws {
+        try withSecurity { exchange in
+            let monitor = try SecurityMonitor()
+            try shell("ip xfrm state allocspi src 192.0.2.1 dst 192.0.2.2 proto esp reqid 5300 mode transport "
+                + "min 0x1000 max 0x1000 >/dev/null")
+            let id = try state().id
+            #expect(try #require(try exchange.securityState(id)).isKeyed == false)
+            #expect(try monitor.receive().isEmpty)
+            try shell("ip xfrm state update src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1000 reqid 5300 mode transport "
+                + "aead 'rfc7539esp(chacha20,poly1305)' 0x\(String(repeating: "07", count: 36)) 128 || "
+                + "ip xfrm state update src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1000 reqid 5300 mode transport "
+                + "enc 'cbc(aes)' 0x00112233445566778899aabbccddeeff")
+            guard case .added(let new)? = try monitor.receive().first?.event else {
+                Issue.record("no word of the keys")
+                return
+            }
+            #expect(new.id == id && new.isKeyed)
+            #expect(try #require(try exchange.securityState(id)).isKeyed)
+        }
+    }
+
     @Test func policiesReadBackAndThoseOfOthersStay() throws {
         try withSecurity { exchange in
             try shell("ip xfrm policy add src 198.51.100.1 dst 198.51.100.2 dir out tmpl src 198.51.100.1 "
@@ -131,13 +167,35 @@ private func policy(_ from: String, _ to: String, _ direction: SecurityPolicy.Di
     }
 
     /// Within one namespace nothing is ever sent by a link: it takes two.
-    @Test func limitsAndSequencesAreTold() throws {
+    private func withLink(_ peer: String, _ body: (Exchange) throws -> Void) throws {
         try withSecurity { exchange in
-            try shell("ip netns add spillway-esp-peer; "
-                + "ip link add v0 type veth peer name v1 netns spillway-esp-peer")
-            defer { _ = try? shell("ip netns delete spillway-esp-peer") }
-            try shell("ip address add 192.0.2.1/24 dev v0; ip link set v0 up; ip -n spillway-esp-peer address add "
-                + "192.0.2.2/24 dev v1; ip -n spillway-esp-peer link set v1 up")
+            try shell("ip netns add \(peer); ip link add v0 type veth peer name v1 netns \(peer)")
+            defer { _ = try? shell("ip netns delete \(peer)") }
+            try shell("ip address add 192.0.2.1/24 dev v0; ip link set v0 up; ip -n \(peer) address add "
+                + "192.0.2.2/24 dev v1; ip -n \(peer) link set v1 up")
+            try body(exchange)
+        }
+    }
+
+    /// RFC 4303 §3.3.3: a sender never begins anew. Beyond 2³² numbers go on, at 2⁶⁴ nothing is sent any more.
+    @Test(arguments: [(UInt64(1) << 32 - 3, UInt64(1) << 32 + 3, 0), (UInt64.max - 2, UInt64.max, 4)])
+    func numbersNeverBeginAnew(first: UInt64, last: UInt64, refused: Int) throws {
+        try withLink("spillway-esn-peer") { exchange in
+            var wanted = try state()
+            wanted.replay.sent = first
+            try exchange.perform(wanted.add())
+            let selector = TrafficSelector(
+                from: IPPrefix(host: wanted.source), to: IPPrefix(host: wanted.destination), protocol: 17)
+            try exchange.perform(SecurityPolicy(selector, .out, priority: 1, requestID: 5300).add())
+            for _ in 0..<6 { try shell("echo x | timeout 1 bash -c 'cat >/dev/udp/192.0.2.2/9' 2>/dev/null; true") }
+            #expect(try #require(try exchange.securityState(wanted.id)).replay?.sent == last)
+            let errors = try shell("grep XfrmOutStateSeqError /proc/self/net/xfrm_stat")
+            #expect(errors.split(separator: "\t").last.flatMap { Int($0.filter(\.isNumber)) } == refused)
+        }
+    }
+
+    @Test func limitsAndSequencesAreTold() throws {
+        try withLink("spillway-esp-peer") { exchange in
             var wanted = try state()
             wanted.lifetime = .init(softBytes: 100, hardBytes: 300)
             try exchange.perform(wanted.add())

@@ -29,7 +29,7 @@ struct AggregationPointDecoder {
         result.log = table.log()
         result.limits = limits()
         result.radius = RADIUSDecoder(context: context).decode(table)
-        result.ipsec = table.ipsec(context)
+        result.ipsec = table.ipsec(context, result.kernel)
         let filterLists = FilterListDecoder(table, context: context)
         result.filterLists = filterLists.lists
         result.pins = table.pins(areOfAnswers: true)

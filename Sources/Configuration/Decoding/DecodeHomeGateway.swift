@@ -32,7 +32,7 @@ struct HomeGatewayDecoder {
         let (hooks, http) = (table.hooks(), table.http(hasSubscribers: false))
         checkCanonical(shared.2, haap: haap)
         let names = table.names(shared.2)
-        let ipsec = table.ipsec(context)
+        let ipsec = table.ipsec(context, shared.2, names)
 
         guard let haap, let cin, let dsl, let lte else { return nil }
         var result = HomeGatewayConfiguration(haap: haap, cin: cin, dsl: dsl, lte: lte)

@@ -2,9 +2,12 @@ import RADIUS
 
 extension TableReader {
     /// `[ipsec]`; nil without the section.
-    func ipsec(_ context: LoadContext) -> IPsecConfiguration? {
+    /// - Parameter names: whose queue is another one; nil where there is no such section
+    func ipsec(
+        _ context: LoadContext, _ kernel: KernelConfiguration, _ names: NamesConfiguration? = nil
+    ) -> IPsecConfiguration? {
         let isThere = entries["ipsec"] != nil
-        return section("ipsec") { table in
+        let result = section("ipsec") { (table) -> IPsecConfiguration? in
             let keys = table.choice("keys", IPsecConfiguration.Keys.self, required: isThere)
             var result = IPsecConfiguration(keys: keys ?? .ike)
             if let cipher = table.choice("cipher", IPsecConfiguration.Cipher.self) { result.cipher = cipher }
@@ -15,7 +18,8 @@ extension TableReader {
                 result.replayWindow = UInt32(window)
             }
             result.volume = table.volume("volume")
-            if let offload = table.boolean("offload") { result.offload = offload }
+            if let offload = table.choice("offload", IPsecConfiguration.Offload.self) { result.offload = offload }
+            if let queue = table.integer("queue", in: 0...65535) { result.queue = UInt16(queue) }
             if let number = table.integer("reqid", in: 1...0x7FFF_FFFE) { result.requestID = UInt32(number) }
             result.certificate = table.text("certificate")
             result.identity = table.text("identity")
@@ -25,7 +29,8 @@ extension TableReader {
             switch keys {
             case .configured:
                 table.checkConfigured(result)
-                table.refuse(["certificate", "identity", "peer_identity", "rekey_time"], "is for keys = \"ike\"")
+                table.refuse(
+                    ["certificate", "identity", "peer_identity", "rekey_time", "queue"], "is for keys = \"ike\"")
             case .ike:
                 table.refuse(["salt", "volume"], "the IKE daemon sees to that: leave it out with keys = \"ike\"")
                 if result.secret != nil, result.certificate != nil {
@@ -34,6 +39,14 @@ extension TableReader {
             }
             return result
         }
+        if let result, result.keys == .ike {
+            if (Int(kernel.queue)..<Int(kernel.queue) + Int(kernel.queues)).contains(Int(result.queue)) {
+                report("ipsec", "queue \(result.queue) is one of [kernel]'s: the two need different ones")
+            } else if result.queue == names?.queue {
+                report("ipsec", "queue \(result.queue) is that of [names], too: the two need different ones")
+            }
+        }
+        return result
     }
 
     private func checkConfigured(_ settings: IPsecConfiguration) {

@@ -18,6 +18,14 @@ public struct IPsecConfiguration: Hashable, Sendable {
         case aesCBC = "aes-cbc"
     }
 
+    /// Whether a device may do the work of ESP (`XFRMA_OFFLOAD_DEV`, "crypto offload"). The raw values are those of the
+    /// settings.
+    public enum Offload: String, Hashable, Sendable, CaseIterable {
+        /// Where it can; the kernel does what it refuses.
+        case auto
+        case no
+    }
+
     /// `keys`, required.
     public var keys: Keys
     /// `cipher`. Default: "aes-gcm".
@@ -33,8 +41,11 @@ public struct IPsecConfiguration: Hashable, Sendable {
     /// `volume`: what one state may carry before it is ended, 1 MB…1 PB; at four fifths the log warns. Default: no
     /// limit.
     public var volume: DataVolume?
-    /// `offload`: let the access links' devices do the work where they can. Default: true.
-    public var offload = true
+    /// `offload`: what devices do of it. Default: "auto".
+    public var offload = Offload.auto
+    /// `queue`, for IKE: the NFQUEUE in which packets wait that arrive before their keys, 0…65535 and none of
+    /// `[kernel]`'s or `[names]`'. Default: 5317.
+    public var queue: UInt16 = 5317
     /// `reqid`: by which the kernel finds the states of the legs, the first of two, 1…2147483646, nobody else's.
     /// Default: 5300.
     public var requestID: UInt32 = 5300

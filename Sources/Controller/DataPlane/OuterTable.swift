@@ -38,6 +38,8 @@ struct OuterTable {
     var controlProtocol: UInt16
     /// Milliseconds for which a bond is resequenced after its last packet on another than the first leg.
     var overflowHold: UInt64
+    /// Where ESP packets wait whose keys an IKE daemon is making; nil: nowhere.
+    var earlyQueue: UInt16?
     /// Counts what came without the protection that a leg has to have.
     static let clearCounter = "clear"
 
@@ -89,7 +91,7 @@ struct OuterTable {
     func ruleset() -> Ruleset {
         var set = Ruleset(Table(table.family, table.name, comment: "spillway: outer packets of bonds"))
         set.counters = ["invalid", "forged", Self.floodCounter] + (legs.allSatisfy { $0.requestID == nil } ? [] : [Self.clearCounter])
-        set.sets = [bonded, guarded, overflowing] + controlSets
+        set.sets = [bonded, guarded, overflowing] + controlSets + (earlyQueue == nil ? [] : [keyed])
         for leg in legs {
             set.sets += [peers(leg), destinations(leg)]
             if source == .perLeg { set.sets.append(sources(leg)) }
@@ -110,9 +112,10 @@ struct OuterTable {
         let control = UInt32(0x2000_0000) | UInt32(controlProtocol)
         var rules = [
             rule("receive", .match(daddr, .equal(value(canonical))), .counter("forged"), .drop,
-                comment: "this address never comes from outside"),
-            rule("receive", .match(proto, .notEqual(.gre)), .accept),
+                comment: "this address never comes from outside")
         ]
+        rules += earlyRules(proto, daddr)
+        rules.append(rule("receive", .match(proto, .notEqual(.gre)), .accept))
         for leg in legs {
             // One rule is enough where legs are not told apart by their devices.
             if leg.interface == nil, leg != legs.first { continue }

@@ -6,6 +6,10 @@ final class SecurityKernel {
     /// What a state may have sent since its numbers were read last, ten seconds ago: full packets at 10 Gbit/s.
     static let margin: UInt64 = 1 << 24
 
+    /// The number after which none that can have been sent since comes again. At the end of all numbers it is the last
+    /// one, with which the kernel sends nothing more (RFC 4303 §3.3.3): none begins anew.
+    static func beyond(_ sent: UInt64) -> UInt64 { sent > .max - margin ? .max : sent + margin }
+
     private var opened: Exchange?
     /// The number of its socket; nil: none was needed so far.
     private(set) var port: UInt32?
@@ -65,7 +69,7 @@ final class SecurityKernel {
     /// sent.
     private func beyond(_ spi: UInt32) -> ReplayState? {
         guard var replay = passed(spi) else { return nil }
-        if told[spi] == nil { replay.sent &+= Self.margin }
+        if told[spi] == nil { replay.sent = Self.beyond(replay.sent) }
         return replay
     }
 
@@ -82,12 +86,31 @@ final class SecurityKernel {
             state.replay.received = replay.received
             if replay.window == state.replay.window { state.replay.bitmap = replay.bitmap }
         }
-        try change(state.add())
+        try addOffloaded(state)
         carried[state.spi] = nil
         told[state.spi] = nil
         seen[state.spi] = state.replay
         ended.remove(state.id)
     }
+
+    /// With the device's help where it gives it. Drivers refuse what they cannot do, many of them extended sequence
+    /// numbers, and then the kernel refuses the state.
+    private func addOffloaded(_ state: SecurityState) throws(KernelError) {
+        do throws(KernelError) {
+            return try change(state.add())
+        } catch {
+            guard state.offload != nil, [.invalid, .notSupported, .noSpace].contains(error.errno) else {
+                throw error
+            }
+            var state = state
+            state.offload = nil
+            try change(state.add())
+            onOffloadRefused(state.id, error)
+        }
+    }
+
+    /// Told of a state that the kernel does the work of because its device refuses.
+    var onOffloadRefused: (SecurityStateID, KernelError) -> Void = { _, _ in }
 
     /// Makes a state that a stranger took away or changed.
     func putBack(_ state: SecurityState) throws(KernelError) {
@@ -116,7 +139,10 @@ final class SecurityKernel {
 
     func remove(_ policy: SecurityPolicy) throws(KernelError) { try change(policy.delete()) }
 
-    func has(_ id: SecurityStateID) -> Bool { ((try? exchange().securityState(id)) ?? nil) != nil }
+    /// nil also where the kernel does not tell.
+    func state(_ id: SecurityStateID) -> ObservedSecurityState? { (try? exchange().securityState(id)) ?? nil }
+
+    func has(_ id: SecurityStateID) -> Bool { state(id) != nil }
 
     /// Those with these numbers, whoever made them.
     func states(_ requestIDs: ClosedRange<UInt32>) throws(KernelError) -> [ObservedSecurityState] {

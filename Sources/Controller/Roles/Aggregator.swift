@@ -73,7 +73,7 @@ final class Aggregator: Role {
                 ], source: .fixed(address), markMask: settings.kernel.markMask,
                 queues: settings.kernel.queue...settings.kernel.queue,
                 controlProtocol: settings.dialect.protocolType,
-                overflowHold: settings.resequencer.overflowHold.rawValue)
+                overflowHold: settings.resequencer.overflowHold.rawValue, earlyQueue: settings.ipsec?.earlyQueue)
         }
         self.outers = outers
         common.flood.tables = outers.values.map(\.table)
@@ -90,7 +90,7 @@ final class Aggregator: Role {
         common.state.onFormerFilter = { [weak self] in try? self?.writeAllRecords() }
         if former == nil { common.sweep(settings.kernel, settings.ipsec) }
         ipsec = try settings.ipsec.map {
-            try IPsecKeeper($0, settings.state, common, outers.values.map(\.table), loop, goesOn: former != nil)
+            try IPsecKeeper($0, settings.state, common, Array(outers.values), loop, goesOn: former != nil)
         }
         restoreSecurity()
         if let former { protect(former) }

@@ -94,7 +94,7 @@ final class HomeGateway: Role {
             },
             source: .perLeg, markMask: settings.kernel.markMask,
             queues: settings.kernel.queue...settings.kernel.queue, controlProtocol: settings.dialect.protocolType,
-            overflowHold: settings.resequencer.overflowHold.rawValue)
+            overflowHold: settings.resequencer.overflowHold.rawValue, earlyQueue: settings.ipsec?.earlyQueue)
         common.flood.tables = [outer.table]
         policy = PolicyTable(settings)
         leases = GatewayLeases(
@@ -115,7 +115,7 @@ final class HomeGateway: Role {
         common.state.onFormerFilter = { [weak self] in self?.writeRecord() }
         if !goesOn { common.sweep(settings.kernel, settings.ipsec) }
         ipsec = try settings.ipsec.map {
-            try IPsecKeeper($0, settings.state, common, [outer.table], loop, goesOn: goesOn)
+            try IPsecKeeper($0, settings.state, common, [outer], loop, goesOn: goesOn)
         }
         _ = ipsec?.restore()
         watchLeases()

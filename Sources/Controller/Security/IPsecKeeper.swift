@@ -25,22 +25,23 @@ final class IPsecKeeper {
     private(set) var facts = Facts.IPsec()
     /// The tables that count what came in the clear.
     private let tables: [TableName]
+    /// With keys from an IKE daemon.
+    private let early: EarlyPackets?
     private var next: Instant
 
     private static let interval = Duration.seconds(10)
-    /// What a state may have sent since its numbers were written down last.
-    private static let margin = SecurityKernel.margin
     private static let usedKeysLimit = 64
 
     /// - Parameter goesOn: with the states of a run before
     /// - Throws: when keys that must be new are not
     init(
-        _ settings: IPsecConfiguration, _ state: StateConfiguration, _ common: Common, _ tables: [TableName],
+        _ settings: IPsecConfiguration, _ state: StateConfiguration, _ common: Common, _ tables: [OuterTable],
         _ loop: EventLoop, goesOn: Bool = false
     ) throws {
         self.settings = settings
         self.common = common
-        self.tables = tables
+        self.tables = tables.map(\.table)
+        early = settings.keys == .ike ? try EarlyPackets(settings.queue, common.state, tables) : nil
         numbers = StateFile(directory: state.directory, name: "ipsec-numbers")
         usedKeys = StateFile(directory: state.directory, name: "ipsec-used")
         monitor = try SecurityMonitor()
@@ -53,7 +54,11 @@ final class IPsecKeeper {
                 "keys from the settings are for labs: they have no forward secrecy, and whoever learns the secret "
                     + "reads what was recorded; take keys = \"ike\" for anything else")
         }
+        common.state.security.onOffloadRefused = { [common] id, error in
+            common.kernelLog(.notice, "ipsec-offload-refused", "the kernel does it: \(error)", ["state": "\(id)"])
+        }
         try loop.watch(monitor.descriptor) { [weak self] in self?.receive() }
+        if let early { try loop.watch(early.descriptor) { early.receive() } }
     }
 
     // MARK: Keys
@@ -82,7 +87,7 @@ final class IPsecKeeper {
                 let received = UInt64(words[2]), let destination = IPAddress(String(words[3]))
             else { continue }
             let replay = ReplayState(
-                sent: sent == 0 ? 0 : sent &+ Self.margin, received: received, window: settings.replayWindow)
+                sent: sent == 0 ? 0 : SecurityKernel.beyond(sent), received: received, window: settings.replayWindow)
             common.state.security.carry(spi, replay)
             last[spi] = (replay, destination)
             destinations[spi] = destination
@@ -118,9 +123,15 @@ final class IPsecKeeper {
             switch notice.event {
             case .expired(let state, let isHard) where settings.requestIDs.contains(state.requestID):
                 publish(isHard ? .ipsecExpired : .ipsecExpiring, state)
-                if isHard { lost(state, wanted) }
-            case .deleted(let state) where settings.requestIDs.contains(state.requestID): lost(state, wanted)
+                if isHard {
+                    early?.gone(state.id)
+                    lost(state, wanted)
+                }
+            case .deleted(let state) where settings.requestIDs.contains(state.requestID):
+                early?.gone(state.id)
+                lost(state, wanted)
             case .added(let state) where settings.requestIDs.contains(state.requestID):
+                if state.isKeyed { early?.keyed(state.id) }
                 if missing.remove(state.id) != nil { publish(.ipsecBack, state) }
             case .flushed, .overrun: sample(Clock.now())
             default: break
@@ -147,7 +158,7 @@ final class IPsecKeeper {
 
     func work(_ now: Instant) -> Instant? {
         if next <= now { sample(now) }
-        return next
+        return min(next, early?.work(now) ?? next)
     }
 
     /// Reads what the kernel has counted, and tells of what it refused since the last time.
@@ -195,6 +206,7 @@ final class IPsecKeeper {
         object.add("replayed", facts.replayed)
         object.add("forged", facts.forged)
         object.add("in_the_clear", facts.clear)
+        if let early { object.add("early", early.held) }
         object.add("states", present.values.sorted { $0.id.spi < $1.id.spi }.prefix(Self.shown).map(\.json))
         var errors = JSONObject()
         for (name, count) in Self.errors() { errors.add(name, count) }

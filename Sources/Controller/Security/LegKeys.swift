@@ -45,7 +45,7 @@ struct LegKeys {
         }
         state.lifetime.softPackets = Self.ours
         // The kernel finds the device by the route.
-        if settings.offload { state.offload = .init(link: 0, isInbound: !isSent) }
+        if settings.offload == .auto { state.offload = .init(link: 0, isInbound: !isSent) }
         return state
     }
 
@@ -68,6 +68,9 @@ extension IPsecConfiguration {
     /// A gateway's legs have one number each: both end at one address, and the kernel would take one leg's state for
     /// the other's where that has none.
     func requestID(_ leg: LegID) -> UInt32 { requestID + UInt32(leg.rawValue) }
+
+    /// Where packets wait that come before their keys; nil: keys do not come while packets do.
+    var earlyQueue: UInt16? { keys == .ike ? queue : nil }
 
     var requestIDs: ClosedRange<UInt32> { requestID(.primary)...requestID(.secondary) }
 }

@@ -154,7 +154,7 @@ extension SwanctlFragment.Block {
             "esp_proposals",
             ipsec.cipher == .aesGCM ? "aes256gcm16-ecp256-esn" : "aes256-sha256-ecp256-esn")
         add("replay_window", "\(ipsec.replayWindow)")
-        if ipsec.offload { add("hw_offload", "auto") }
+        if ipsec.offload == .auto { add("hw_offload", "auto") }
         if let time = ipsec.rekeyTime { add("rekey_time", "\(time.rawValue / 1000)s") }
         add("dpd_action", starts ? "restart" : "clear")
         if starts {

@@ -117,6 +117,8 @@ enum StateSpace {
     static let interfaceID = Attribute<StateSpace, UInt32>(XFRMA_IF_ID, "XFRMA_IF_ID")
     static let offload = Attribute<StateSpace, Structure<xfrm_user_offload>>(XFRMA_OFFLOAD_DEV, "XFRMA_OFFLOAD_DEV")
     static let mark = Attribute<StateSpace, SecurityMark>(XFRMA_MARK, "XFRMA_MARK")
+    static let algorithms = Set(
+        [XFRMA_ALG_AEAD, XFRMA_ALG_CRYPT, XFRMA_ALG_AUTH, XFRMA_ALG_AUTH_TRUNC].map { UInt16($0.rawValue) })
     /// What no state has that ``SecurityState`` describes.
     static let foreign = Set(
         [

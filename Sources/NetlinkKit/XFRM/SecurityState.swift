@@ -85,6 +85,9 @@ public struct ObservedSecurityState: Hashable, Sendable {
     public var isTransport: Bool
     /// nil: others than ``ESPTransform`` has.
     public var transform: ESPTransform?
+    /// Whether it has keys of any algorithm. What an IKE daemon has only reserved an SPI for has none yet; the kernel
+    /// drops what arrives for it.
+    public var isKeyed: Bool
     /// nil where it counts in 32 bits.
     public var replay: ReplayState?
     public var lifetime: SecurityState.Lifetime
@@ -97,7 +100,8 @@ public struct ObservedSecurityState: Hashable, Sendable {
     /// So far.
     public var packets: UInt64
     public var bytes: UInt64
-    /// Packets refused: outside of the window or received before; not authentic.
+    /// Packets refused: received before or outside of the window; not authentic. With extended sequence numbers what is
+    /// older than the window counts among the latter: it is taken for a number of 2³² later (RFC 4303 appendix A2).
     public var replayed: UInt32
     public var forged: UInt32
 }
@@ -180,6 +184,9 @@ extension ObservedSecurityState {
         interfaceID = attributes.get(StateSpace.interfaceID) ?? 0
         isTransport = info.mode == UInt8(XFRM_MODE_TRANSPORT)
         transform = ESPTransform.read(attributes)
+        var isKeyed = false
+        attributes.forEach { type, _ in if StateSpace.algorithms.contains(type) { isKeyed = true } }
+        self.isKeyed = isKeyed
         replay = attributes.get(StateSpace.replay)
         lifetime = SecurityState.Lifetime(softBytes: info.lft.soft_byte_limit, hardBytes: info.lft.hard_byte_limit)
         lifetime.softPackets = info.lft.soft_packet_limit
@@ -197,7 +204,7 @@ extension ObservedSecurityState {
         }
         packets = info.curlft.packets
         bytes = info.curlft.bytes
-        replayed = info.stats.replay
+        replayed = info.stats.replay &+ info.stats.replay_window
         forged = info.stats.integrity_failed
     }
 }
