@@ -5,7 +5,7 @@ SWIFT ?= swift
 # longest come first.
 SCENARIOS ?= ipsec queue faults reconcile flood bond-ipv6 bond life bypass-lists privileges legs lacking quota \
 	bypass pins limits policies diagnose radius colouring addresses resolve reload rtt mtu-ipv6 failover mtu \
-	hello-states relay forged events metrics names hostile-dhcp drain topology deployed
+	hello-states relay forged ipsec-numbers events metrics names hostile-dhcp drain topology deployed
 OUT ?= lab/out
 
 comma := ,

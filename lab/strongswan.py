@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 
 from lab import namespaces, spillway
@@ -10,18 +11,55 @@ from lab.scenario import Lab
 CHARON = pathlib.Path("/usr/sbin/charon-systemd")
 SWANCTL = pathlib.Path("/usr/sbin/swanctl")
 PLUGINS = pathlib.Path("/usr/lib/ipsec/plugins")
+OPENSSL = pathlib.Path("/usr/bin/openssl")
 LOADED = "random nonce openssl pem pkcs1 pkcs8 x509 pubkey constraints kdf kernel-netlink socket-default vici"
 
 
-class StrongSwan:
-    """`with StrongSwan(lab, daemon):` runs charon for a daemon's host, keyed by its settings."""
+class Authority:
+    """A certification authority of the lab's own, and the certificates that it has issued, in a folder."""
 
-    def __init__(self, lab: Lab, daemon: "spillway.Spillway"):
+    def __init__(self, folder: pathlib.Path):
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        # Without one openssl asks who it is for.
+        (folder / "openssl.cnf").write_text("[req]\ndistinguished_name = name\n[name]\n")
+        self._request("ca", "lab", "basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign")
+
+    def issue(self, name: str, identity: str) -> str:
+        """A certificate for a host name or an IP address; returns its file's name."""
+        kind = "IP" if ":" in identity or identity.replace(".", "").isdigit() else "DNS"
+        self._request(name, identity, f"subjectAltName={kind}:{identity}", issuer="ca")
+        return f"{name}.pem"
+
+    def _request(self, name: str, subject: str, *extensions: str, issuer: str | None = None) -> None:
+        words = [OPENSSL, "req", "-x509", "-config", self.folder / "openssl.cnf", "-days", 30, "-nodes"]
+        words += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-subj", f"/CN={subject}"]
+        words += [word for each in extensions for word in ("-addext", each)]
+        words += ["-keyout", self.folder / f"{name}.key", "-out", self.folder / f"{name}.pem"]
+        if issuer is not None:
+            words += ["-CA", self.folder / f"{issuer}.pem", "-CAkey", self.folder / f"{issuer}.key"]
+        namespaces.run(None, *words)
+
+    def install(self, name: str, folder: pathlib.Path) -> None:
+        """Puts what a host has to have into folders as swanctl wants them."""
+        for kind, file in (("x509ca", "ca.pem"), ("x509", f"{name}.pem"), ("private", f"{name}.key")):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            shutil.copy(self.folder / file, folder / kind)
+
+
+class StrongSwan:
+    """`with StrongSwan(lab, daemon):` runs charon for a daemon's host, keyed by its settings; `authority` has issued a
+    certificate with the host's name."""
+
+    def __init__(self, lab: Lab, daemon: "spillway.Spillway", authority: Authority | None = None):
+        self.authority = authority
         self.lab = lab
         self.daemon = daemon
         self.host = daemon.host
         self.folder = lab.out / f"strongswan-{self.host}"
         self.folder.mkdir(exist_ok=True)
+        if authority is not None:
+            authority.install(self.host, self.folder)
         self.uri = f"unix://{self.folder}/vici"
         self.log_file = self.folder / "charon.log"
         self.process: subprocess.Popen | None = None
@@ -61,7 +99,8 @@ class StrongSwan:
         return self
 
     def _environment(self) -> dict[str, str]:
-        return os.environ | {"STRONGSWAN_CONF": str(self.folder / "strongswan.conf")}
+        # swanctl's folders for certificates and keys are looked for in the second.
+        return os.environ | {"STRONGSWAN_CONF": str(self.folder / "strongswan.conf"), "SWANCTL_DIR": str(self.folder)}
 
     def load(self) -> None:
         """Writes the file anew and has charon read it."""

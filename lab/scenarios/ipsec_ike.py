@@ -1,20 +1,27 @@
-"""ESP on both legs keyed by strongSwan: nothing in the clear, keys renewed under traffic (village)."""
+"""ESP on both legs keyed by strongSwan, IPv4 by a secret, IPv6 by certificates: all protected, no renewal loses (village)."""
+
+import ipaddress
+import json
+import socket
+import struct
 
 from lab import namespaces, spillway, strongswan
 from lab.measure import capture, flow, ipsec, state
 from lab.measure.ping import ping
 from lab.scenarios.ipsec import ESP, GRE
 from lab.scenarios.life import settled
-from lab.spillway import Spillway, is_bonded, settings, uses_only
-from lab.strongswan import StrongSwan
-from lab.topology import CLIENT, HAAP, SERVER, Topology
+from lab.spillway import CIN, Spillway, is_bonded, settings, uses_only
+from lab.strongswan import Authority, StrongSwan
+from lab.topology import CLIENT, HAAP, HAAP6, SERVER, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [
-    spillway.binary(), strongswan.CHARON, strongswan.SWANCTL,
+    spillway.binary(), strongswan.CHARON, strongswan.SWANCTL, strongswan.OPENSSL,
     *(strongswan.PLUGINS / f"libstrongswan-{name}.so" for name in strongswan.LOADED.split()),
 ]
-KEYS = {"keys": "ike", "secret": "for the lab"}
+UDP, IKE = 17, 500
+# Echoes, neighbours and multicast listeners (in hop-by-hop options) are not the bond's.
+OTHERS = {socket.IPPROTO_ICMP, socket.IPPROTO_ICMPV6, socket.IPPROTO_HOPOPTS}
 # Without a search for LTE's rate, so that whatever is lost is lost for the keys.
 POLICE = {"overflow": "police"}
 
@@ -25,30 +32,61 @@ def run(lab):
     namespaces.run(None, "modprobe", "-q", "aesni_intel", check=False)
     with Topology.load("village") as network:
         before = {host: settled(lab, host) for host in ("hg", "haap")}
-        haap = Spillway(lab, "haap", settings("haap", network, ipsec=KEYS, colour=POLICE))
-        hg = Spillway(lab, "hg", settings("hg", network, ipsec=KEYS, colour=POLICE))
-        wires = {each: capture.Capture("hg", each, lab.out / f"{each}.pcap", snap=64) for each in ("dsl", "lte")}
-        with haap, hg:
-            # Without keys there is nothing: not even a Setup Request.
-            lab.wait("the policies are there", lambda: "proto gre" in namespaces.run("hg", "ip", "xfrm", "policy"))
-            asked = lambda status: any(each["event"] == "setup-requested" for each in status["events"])
-            hg.wait_for("asks for a leg", asked)
-            lab.check("without keys no leg is up", ping("hg", HAAP, 3).received == 3 and uses_none(hg.status()))
-            with StrongSwan(lab, haap) as server, StrongSwan(lab, hg) as client:
-                hg.wait_for("bonded", is_bonded)
-                lab.wait("the bond carries", lambda: ping("client", SERVER, 1).received)
-                renewed(lab, hg, client)
-                ended(lab, hg, client)
-                lab.check("charon at the aggregator heard both legs", server.log().count("CHILD_SA spillway-ipv4") >= 2)
-            hg.wait_for("without charon no leg is up", uses_none, seconds=60)
-        for leg, running in wires.items():
-            seen = {packet.protocol for packet in capture.packets(running.stop())}
-            lab.check(f"no GRE in the clear on {leg}", GRE not in seen and ESP in seen, str(seen))
+        secret = {"keys": "ike", "secret": "for the lab"}
+        bond(lab, network, "IPv4 by secret", False, {"hg": secret, "haap": secret}, None)
+        authority = Authority(lab.out / "authority")
+        names = {"hg": CIN, "haap": HAAP6}
+        keys = {host: {"keys": "ike", "certificate": authority.issue(host, name)} for host, name in names.items()}
+        bond(lab, network, "IPv6 by certificates", True, keys, authority)
         for host in ("hg", "haap"):
             # Charon has taken its states along; the kernel forgets by itself what it asked for.
             lab.wait(f"{host}: no states", lambda: not namespaces.run(host, "ip", "xfrm", "state"), seconds=200)
             left = state.difference(before[host], settled(lab, host))
             lab.check(f"{host}: nothing is left after an orderly end", not left, "; ".join(left)[:1500])
+
+
+def bond(lab, network, name, ipv6, keys, authority):
+    own = {"address": [HAAP6]} if ipv6 else {}
+    haap = Spillway(lab, "haap", settings("haap", network, **own, ipsec=keys["haap"], colour=POLICE))
+    hg = Spillway(lab, "hg", settings("hg", network, ipv6, ipsec=keys["hg"], colour=POLICE))
+    wires = {each: capture.Capture("hg", each, lab.out / f"{name[:4]}-{each}.pcap", snap=128) for each in ("dsl", "lte")}
+    with haap, hg:
+        # Without keys there is nothing: not even a Setup Request.
+        lab.wait("the policies are there", lambda: "proto gre" in namespaces.run("hg", "ip", "xfrm", "policy"))
+        asked = lambda status: any(each["event"] == "setup-requested" for each in status["events"])
+        hg.wait_for("asks for a leg", asked)
+        reached = ping("hg", HAAP6 if ipv6 else HAAP, 3).received
+        lab.check(f"{name}: without keys no leg is up", reached == 3 and uses_none(hg.status()))
+        with StrongSwan(lab, haap, authority) as server, StrongSwan(lab, hg, authority) as client:
+            hg.wait_for("bonded", is_bonded)
+            lab.wait("the bond carries", lambda: ping("client", SERVER, 1).received)
+            text = (client.folder / "swanctl.conf").read_text()
+            lab.check(f"{name}: so it is written", ("pubkey" in text) == ipv6 and ("secret" in text) != ipv6)
+            ends = {"hg": (hg, client), "haap": (haap, server)}
+            for host in ends if not ipv6 else ["hg"]:
+                renewed(lab, f"{name}: {host}", *ends[host], ends)
+            forged = unprotected(lab, network, name, ipv6, hg, haap)
+            ended(lab, network, name, ipv6, hg, client)
+        hg.wait_for("without charon no leg is up", uses_none, seconds=60)
+    for leg, running in wires.items():
+        seen = kinds(each for each in capture.packets(running.stop()) if each.data not in forged)
+        wrong = {each: count for each, count in seen.items() if each not in {"ESP", "IKE", "others"}}
+        lab.check(f"{name}: nothing but ESP and IKE on {leg}", not wrong and seen.get("ESP", 0) > 100, str(seen))
+
+
+def kinds(packets) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for packet in packets:
+        ports = struct.unpack("!HH", packet.data[:4]) if packet.protocol == UDP and len(packet.data) >= 4 else ()
+        kind = f"protocol {packet.protocol}"
+        if packet.protocol == ESP:
+            kind = "ESP"
+        elif IKE in ports:
+            kind = "IKE"
+        elif packet.protocol in OTHERS:
+            kind = "others"
+        counts[kind] = counts.get(kind, 0) + 1
+    return counts
 
 
 def uses_none(status: dict) -> bool:
@@ -60,31 +98,75 @@ def spis() -> set[str]:
     return {each.spi for each in ipsec.states("hg")}
 
 
-def renewed(lab, hg, client):
-    """New keys for both legs while packets flow: none of them is lost for it."""
+def renewed(lab, name, daemon, asking, ends):
+    """New keys for both legs while packets flow: none of them is lost for it, whichever end asks for them."""
     before = spis()
-    lab.check("two states a leg", len(before) == 4, str(before))
+    lab.check(f"{name}: two states a leg", len(before) == 4, str(before))
+    errors = {host: end.status()["ipsec"]["errors"] for host, (end, _) in ends.items()}
+    early = daemon.status()["ipsec"]["early"]
     # More than DSL carries, less than both.
-    ways = [flow.UDP("client", "server", SERVER, 6, mbit=12), flow.UDP("server", "client", CLIENT, 6, mbit=12)]
-    for leg in ("dsl", "lte"):
-        client.command("--rekey", "--child", f"spillway-{leg}")
+    ways = [flow.UDP("client", "server", SERVER, 4, mbit=12), flow.UDP("server", "client", CLIENT, 4, mbit=12)]
+    for child in ("dsl", "lte") if daemon.host == "hg" else ("ipv4",):
+        asking.command("--rekey", "--child", f"spillway-{child}")
     for way, one in zip(("up", "down"), ways):
         got = one.result()
-        lab.check(f"{way}: nothing is lost while keys are renewed", got.lost == 0, f"{got.lost} of {got.sent}")
-        lab.figure(f"{way}_datagrams_while_renewed", got.received)
+        lab.check(f"{name} renews, {way}: nothing is lost", got.lost == 0, f"{got.lost} of {got.sent}")
+        lab.figure(f"{name} renews, {way}: longest gap, ms", got.longest_gap_ms)
     lab.wait("new keys, and the old ones gone", lambda: len(spis()) == 4 and not spis() & before)
-    errors = hg.status()["ipsec"]["errors"]
-    wrong = {"XfrmInNoStates", "XfrmInStateMismatch", "XfrmInTmplMismatch", "XfrmAcquireError"} & set(errors)
-    lab.check("nothing was refused", not wrong, str(errors))
+    for host, (end, _) in ends.items():
+        now = end.status()["ipsec"]["errors"]
+        more = {each: count for each, count in now.items() if errors[host].get(each) != count}
+        lab.check(f"{name} renews: nothing is refused at {host}", not more, str(more))
+    # As many came before their keys; without a queue for them they are what is lost.
+    lab.figure(f"{name} renews: packets before their keys", daemon.status()["ipsec"]["early"] - early)
 
 
-def ended(lab, hg, client):
+def unprotected(lab, network, name, ipv6, hg, haap) -> list[bytes]:
+    """GRE with the right addresses and the bond's key, and no protection, is dropped and counted by both ends. Returns
+    what was sent behind the IP headers."""
+    link = json.loads(namespaces.run("haap", "ip", "-d", "-j", "link", "show", spillway.DEVICE["haap"]))[0]
+    key = socket.inet_aton(link["linkinfo"]["info_data"]["ikey"])
+    family = socket.AF_INET6 if ipv6 else socket.AF_INET
+    ends = (("2001:db8:d::2", HAAP6) if ipv6 else (network.dsl.hg_address, HAAP))
+    hello = b"\x20\x00\xb7\xea" + key + b"\x41" + b"\x05\x00\x08" + bytes(8)
+    data = b"\x30\x00\x08\x00" + key + b"\x7f\xff\xff\xff" + bytes(40)
+    for daemon, (source, destination) in ((haap, ends), (hg, ends[::-1])):
+        counted = daemon.status()["ipsec"]["in_the_clear"]
+        received = inside(daemon.host)
+        with namespaces.inside("dsl"), socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as gun:
+            for payload in (hello, data) * 10:
+                gun.sendto(packet(source, destination, payload), (destination, 0))
+        expected = lambda: daemon.status()["ipsec"]["in_the_clear"] - counted == 20
+        lab.wait(f"{name}: GRE in the clear is counted at {daemon.host}", expected)
+        lab.check(f"{name}: and not accepted", inside(daemon.host) - received < 20)
+    lab.check(f"{name}: the bond carries on", is_bonded(hg.status()) and ping("client", SERVER, 2).received == 2)
+    return [hello, data]
+
+
+def inside(host: str) -> int:
+    """Packets that the bond's device has received."""
+    link = json.loads(namespaces.run(host, "ip", "-s", "-j", "link", "show", spillway.DEVICE[host]))[0]
+    return link["stats64"]["rx"]["packets"] + link["stats64"]["rx"]["errors"]
+
+
+def packet(source: str, destination: str, payload: bytes) -> bytes:
+    """GRE behind an IP header; the kernel fills in IPv4's check sum."""
+    if ":" in source:
+        header = struct.pack("!IHBB", 6 << 28, len(payload), GRE, 64)
+    else:
+        header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0, 0, 64, GRE, 0)
+    return header + ipaddress.ip_address(source).packed + ipaddress.ip_address(destination).packed + payload
+
+
+def ended(lab, network, name, ipv6, hg, client):
     """A leg whose keys are taken back carries nothing until it has new ones."""
     client.command("--terminate", "--ike", "spillway-dsl")
-    wire = capture.Capture("hg", "dsl", lab.out / "without-keys.pcap", snap=64, filter="ip proto 47 or esp")
+    file = lab.out / f"{name[:4]}-without-keys.pcap"
+    wire = capture.Capture("hg", "dsl", file, snap=64, filter="ip proto 47 or ip6 proto 47 or esp")
     hg.wait_for("uses only lte", uses_only("lte"))
-    lab.check("the other leg carries on", ping("client", SERVER, 5).received == 5)
-    packets = [each for each in capture.packets(wire.stop()) if each.source == "10.1.0.2"]
-    lab.check("a leg without keys carries nothing", not packets, str(packets)[:300])
+    lab.check(f"{name}: the other leg carries on", ping("client", SERVER, 5).received == 5)
+    own = ipaddress.ip_address("2001:db8:d::2").packed.hex() if ipv6 else network.dsl.hg_address
+    packets = [each for each in capture.packets(wire.stop()) if each.source == own]
+    lab.check(f"{name}: a leg without keys carries nothing", not packets, str(packets)[:300])
     client.command("--initiate", "--child", "spillway-dsl")
     hg.wait_for("bonded again", is_bonded, seconds=120)
