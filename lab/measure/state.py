@@ -76,8 +76,8 @@ def _ruleset(host: str) -> list[str]:
 
 
 def brief(host: str, device: str = "bond0") -> list[str]:
-    """What a daemon makes at a host, with few commands: each costs the virtual machine. The key of a bond, the address
-    of a dummy and the number of a program are left out, so that two runs can be compared."""
+    """What a daemon makes at a host, with few commands: each costs the virtual machine. The key of a bond, addresses
+    that the kernel draws for devices and the number of a program are left out, so that two runs can be compared."""
     lines: list[str] = []
     for words in (["ip", "-4", "-d", "-j"], ["ip", "-6", "-j"]):
         what = ["route show table all", "rule show"] + (["link show", "address show"] if words[1] == "-4" else [])
@@ -111,6 +111,7 @@ def _named_keys(lines: list[str]) -> list[str]:
         text = text.replace(f'"{key}"', '"KEY"').replace(f", {number}]", ", KEY]")
     text = re.sub(r"fe80::[0-9a-f:]+", "LINK-LOCAL", text)
     text = re.sub(r'"address": "[0-9a-f:]{17}"', '"address": "MAC"', text)
+    text = re.sub(r'"permaddr": "[0-9a-f:]+"', '"permaddr": "MAC"', text)
     return re.sub(r'"prog": {"id": \d+', '"prog": {"id": N', text).split("\n")
 
 

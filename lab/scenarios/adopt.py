@@ -12,14 +12,14 @@ from lab.measure.order import CONTROL_PROTOCOLS
 from lab.measure.ping import Pinger, ping
 from lab.scenarios.life import settled
 from lab.spillway import Spillway, is_bonded, settings
-from lab.topology import CLIENT, SERVER, Topology
+from lab.topology import CLIENT, HAAP6, SERVER, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary()]
 # The first half of the byte behind GRE's header.
 SETUP = {1: "Setup Request", 2: "Setup Accept", 3: "Setup Deny", 5: "Tear Down"}
 GAP = 1.0
-# Besides: the outer packets are of IPv6 then.
+# Which knows IPv6 access networks only.
 DEPLOYED = {"dialect": "deployed"}
 # DSL has 8, LTE 16.
 MBIT = 12
@@ -34,7 +34,8 @@ def run(lab):
             ipv6 = bool(more)
             colour = {"overflow": overflow}
             hellos = {"active_hello_interval": "10 s"}
-            haap = Spillway(lab, "haap", settings("haap", network, colour=colour, session=hellos, **more))
+            own = {"address": [HAAP6]} if ipv6 else {}
+            haap = Spillway(lab, "haap", settings("haap", network, colour=colour, session=hellos, **own, **more))
             hg = Spillway(lab, "hg", settings("hg", network, ipv6, colour=colour, **more))
             with haap, hg:
                 has_all = lambda status: is_bonded(status) and status["addresses"].get("address")

@@ -7,7 +7,7 @@ from lab import spillway
 from lab.measure.ping import Pinger, ping
 from lab.measure.state import brief, difference
 from lab.spillway import Spillway, is_bonded, settings
-from lab.topology import SERVER, Topology
+from lab.topology import HAAP6, SERVER, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary()]
@@ -52,8 +52,10 @@ class AnyMoment:
         time.sleep(3)
         self.before = {host: brief(host) for host in HOSTS}
         dhcp = {"lease_time": f"{LEASE_S} s"}
+        # The deployed dialect knows IPv6 access networks only.
+        own = {"address": [HAAP6]} if ipv6 else {}
         self.value = {
-            "haap": settings("haap", network, dhcp=dhcp, dialect=dialect),
+            "haap": settings("haap", network, dhcp=dhcp, dialect=dialect, **own),
             "hg": settings("hg", network, ipv6, dialect=dialect),
         }
         self.haap = Spillway(lab, "haap", self.value["haap"])
