@@ -197,6 +197,57 @@ import Testing
         #expect(r.depth == 0)
     }
 
+    /// As the program's loop does: what is due is done before anything else comes.
+    private func loop(_ arrivals: [(UInt32, Int)], _ r: inout Resequencer, from start: Int64) -> [UInt32] {
+        var out: [UInt32] = []
+        for (n, (number, leg)) in arrivals.enumerated() {
+            let now = start + Int64(n) * 1_000_000
+            if let due = r.deadline, due <= now { r.expire(now: now) { out.append(UInt32($0)) } }
+            r.receive(sequence: number, leg: leg, token: UInt64(number), now: now) { out.append(UInt32($0)) }
+        }
+        return out
+    }
+
+    /// The mark of a leg that was silent meanwhile seems to be ahead of all others.
+    @Test func aLegThatWasSilentForMoreThanHalfOfAllNumbersIsWaitedFor() {
+        var r = Resequencer(settings: Self.settings)
+        #expect(run([(0, 0), (1, 1)], &r) == [0, 1])
+        var number: UInt32 = 1
+        for second in 1...15 as ClosedRange<Int64> {
+            number += 200_000_000
+            #expect(run([(number, 1)], &r, at: second * 1_000_000_000) == [number])
+        }
+        let next = (1...6).map { number + $0 }
+        let arrivals = [(1, 1), (3, 1), (0, 0), (5, 1), (2, 0), (4, 0)].map { (next[$0], $1) }
+        let out = loop(arrivals, &r, from: 15_900_000_000)
+        #expect(out == next && r.statistics.late == 0)
+    }
+
+    /// What came while nobody knew how far the first leg was is gone; what comes after that is put in order.
+    @Test func aFurtherLegThatIsFasterIsPutInOrderFromTheFirstLegsNextPacketOn() {
+        var r = Resequencer(
+            settings: .init(bufferLimit: 4096, timer: 80_000_000, silence: 60_000_000, pause: 1_500_000_000))
+        let out = loop([(3, 1), (5, 1), (1, 0), (6, 1), (8, 1), (2, 0), (4, 0), (7, 0)], &r, from: 1_000_000_000)
+        #expect(out == [3, 5, 1, 2, 4, 6, 7, 8])
+        #expect(r.statistics.late == 0 && r.statistics.timedOut == 0)
+    }
+
+    @Test func numbersThatWereGivenUpWhenTheyWereOthersSayNothing() {
+        var r = Resequencer(settings: Self.settings)
+        _ = run([(0, 0), (100, 0)], &r)
+        r.expire(now: 80_000_000) { _ in }
+        #expect(r.statistics.timedOut == 99 && r.longestLateness == nil)
+        var number: UInt32 = 100
+        for hour in 1...21 as ClosedRange<Int64> {
+            number &+= 204_522_252
+            _ = run([(number, 0)], &r, at: hour * 3_600_000_000_000)
+        }
+        #expect(number == 96)
+        // One of them is late.
+        _ = run([(50, 0)], &r, at: 22 * 3_600_000_000_000)
+        #expect(r.statistics.late == 1 && r.longestLateness == nil)
+    }
+
     @Test func flushReleasesAllInOrder() {
         var r = Resequencer(settings: Self.settings)
         _ = run([(0, 0), (5, 0), (3, 0)], &r)

@@ -39,11 +39,11 @@ extension Resequencer {
     }
 
     /// Remembers the number of a packet that did not wait.
-    mutating func keep(_ sequence: UInt32, _ distance: Int) {
+    mutating func keep(_ sequence: UInt32, _ distance: Int, _ now: Int64) {
         guard distance < settings.bufferLimit else { return }
         grow(toHold: distance + 1)
         guard ring[Int(sequence & mask)].arrival == .min else { return }
-        ring[Int(sequence & mask)] = Slot(arrival: 0, isReleased: true)
+        ring[Int(sequence & mask)] = Slot(arrival: now, isReleased: true)
         if depth == 0 || Int32(bitPattern: sequence &- firstHeld) < 0 { firstHeld = sequence }
         depth += 1
         if Int32(bitPattern: sequence &- horizon) >= 0 { horizon = sequence &+ 1 }

@@ -144,14 +144,14 @@ public struct Resequencer: Sendable {
             statistics.inOrder &+= 1
             return release(token)
         }
-        if legs[index].seen == .min || Int32(bitPattern: sequence &- legs[index].highest) > 0 {
+        if !isKnown(legs[index], now) || Int32(bitPattern: sequence &- legs[index].highest) > 0 {
             legs[index].highest = sequence
         }
         legs[index].seen = now
         let distance = Int32(bitPattern: sequence &- next)
         if isJoining {
             statistics.inOrder &+= 1
-            if distance >= 0 { keep(sequence, Int(distance)) }
+            if distance >= 0 { keep(sequence, Int(distance), now) }
             return release(token)
         } else if distance == 0 {
             lateInARow = 0
@@ -171,6 +171,12 @@ public struct Resequencer: Sendable {
         if depth > 0 { passOver(now, release) }
         updateDeadline()
     }
+
+    /// Whether the mark of a leg says how far it is. After half of all numbers by the other legs the mark of a silent
+    /// one would seem to be ahead of theirs; in this time no link carries so many.
+    private func isKnown(_ leg: LegMark, _ now: Int64) -> Bool { leg.seen != .min && now &- leg.seen < Self.memory }
+
+    private static let memory: Int64 = 10_000_000_000
 
     /// Releases what has waited for the whole timer.
     public mutating func expire(now: Int64, release: (UInt64) -> Void) {
@@ -208,7 +214,10 @@ public struct Resequencer: Sendable {
         statistics.late &+= 1
         lateInARow += 1
         if sequence &- joined.from < joined.to &- joined.from { statistics.overtaken &+= 1 }
-        if sequence &- givenUp.from < givenUp.to &- givenUp.from { lateness.add(now &- givenUp.since, at: now) }
+        // Numbers come again; those of long ago are others.
+        if sequence &- givenUp.from < givenUp.to &- givenUp.from, now &- givenUp.since < Self.memory {
+            lateness.add(now &- givenUp.since, at: now)
+        }
         // Nothing but late numbers: the sender restarted its count, or was away for half the number space.
         if lateInARow >= 32, depth == 0 {
             statistics.resynchronized &+= 1
@@ -274,7 +283,7 @@ public struct Resequencer: Sendable {
     private mutating func passOver(_ now: Int64, _ release: (UInt64) -> Void) {
         guard legs.count > 1, var lower = legs.first?.highest else { return }
         for leg in legs {
-            if leg.seen == .min { return }
+            if !isKnown(leg, now) { return }
             if Int32(bitPattern: leg.highest &- lower) < 0 { lower = leg.highest }
         }
         // Only numbers below all marks are known to be lost; one above the lowest mark may be under way.

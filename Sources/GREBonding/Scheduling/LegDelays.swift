@@ -16,12 +16,18 @@ public struct LegDelays: Hashable, Sendable {
     /// More is not believed.
     static let limit = Duration.milliseconds(500)
 
+    /// Nanoseconds by which no message is late and no clock goes wrong between two Hellos.
+    private static let jump: UInt64 = 60_000_000_000
+
     /// Takes a Hello of a leg.
     public mutating func heard(_ timestamp: Timestamp, on leg: LegID, at now: Instant) {
         guard leg == .primary || leg == .secondary else { return }
         let sent = Int64(timestamp.totalMilliseconds) &* 1_000_000
-        offsets[leg, default: RecentExtreme(.least, window: .seconds(60))].add(
-            now.nanoseconds &- sent, at: now.nanoseconds)
+        let offset = now.nanoseconds &- sent
+        // A gateway's clock that began anew, as one of 32 bits of milliseconds does after 49.7 days: what was heard
+        // before on either leg cannot be compared with this.
+        offsets = offsets.filter { _, known in ((known.value ?? offset) &- offset).magnitude < Self.jump }
+        offsets[leg, default: RecentExtreme(.least, window: .seconds(60))].add(offset, at: now.nanoseconds)
     }
 
     /// A leg that comes back may be another path.

@@ -23,7 +23,7 @@ extension HomeGatewaySession {
         let doublings = min(attempt - 1, 6)
         let wait = min(Constants.setupRetransmission * (1 << doublings), Constants.setupRetransmissionLimit)
         let next = now + jittered(wait)
-        legs[id]?.state = .requesting(attempts: min(attempt, 1 << 20), next: next)
+        legs[id]?.state = .requesting(attempts: attempt, next: next)
         var attributes: [Attribute] = []
         if id == grantingLeg { attributes.append(.clientIdentificationName(settings.client)) }
         if let grant { attributes.append(.sessionID(grant.sessionID)) }

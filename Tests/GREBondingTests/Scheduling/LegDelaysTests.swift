@@ -36,6 +36,19 @@ import Testing
         #expect(delays.difference == nil)
     }
 
+    /// Milliseconds in 32 bits, or another start of the system.
+    @Test func aClockThatBeganAnewIsNotComparedWithItself() {
+        var delays = LegDelays()
+        for second in 0..<600 as Range<UInt64> {
+            for (leg, late) in [(LegID.primary, Int64(10)), (.secondary, 25)] {
+                let sent = (1 << 32) - 100_000 + second * 1000 + (leg == .primary ? 0 : 300)
+                delays.heard(stamp(sent % (1 << 32)), on: leg, at: at(Int64(sent) + late))
+                if second > 0, let difference = delays.difference { #expect(difference == .milliseconds(15)) }
+            }
+        }
+        #expect(delays.difference == .milliseconds(15))
+    }
+
     @Test func noTimestampTrapsOrIsBelievedTooFar() {
         var random = SplitMix(state: 7)
         var delays = LegDelays()

@@ -52,6 +52,17 @@ import Testing
         #expect(asked.count < 8)
     }
 
+    /// Two years of requests, one a minute: the turns go on.
+    @Test func addressesTakeTurnsForEver() {
+        var session = session()
+        let zero = Instant(nanoseconds: 0)
+        _ = session.handle(.aggregators([g1, g2]), now: zero)
+        _ = session.handle(.wanUp(.secondary, e), now: zero)
+        session.legs[.secondary]?.state = .requesting(attempts: 1 << 20, next: zero)
+        let asked = requests(&session, [], from: zero, for: .seconds(600))
+        #expect(Set(asked.map(\.to)) == [g1, g2])
+    }
+
     @Test func anotherAddressIsAskedAtOnce() {
         var session = session()
         let zero = Instant(nanoseconds: 0)
