@@ -82,9 +82,9 @@ def brief(host: str, device: str = "bond0") -> list[str]:
     for words in (["ip", "-4", "-d", "-j"], ["ip", "-6", "-j"]):
         what = ["route show table all", "rule show"] + (["link show", "address show"] if words[1] == "-4" else [])
         output = run(host, *words, "-batch", "-", text="\n".join(what) + "\n")
-        lines += [f"ip {json.dumps(_stable(each, 'address'), sort_keys=True)}" for each in _entries(output)]
+        lines += [f"ip {json.dumps(_stable(each, 'address'), sort_keys=True)}" for each in entries(output)]
     output = run(host, "tc", "-j", "-batch", "-", text=f"qdisc show\nfilter show dev {device} egress\n", check=False)
-    lines += [f"tc {json.dumps(_stable(each, 'address'), sort_keys=True)}" for each in _entries(output)]
+    lines += [f"tc {json.dumps(_stable(each, 'address'), sort_keys=True)}" for each in entries(output)]
     lines += _ruleset(host)
     lines += [f"xfrm {line}" for line in run(host, "ip", "xfrm", "policy").splitlines()]
     with inside(host):
@@ -95,7 +95,7 @@ def brief(host: str, device: str = "bond0") -> list[str]:
     return sorted(set(_named_keys(lines)))
 
 
-def _entries(output: str) -> list[dict]:
+def entries(output: str) -> list[dict]:
     """Of JSON arrays that follow each other."""
     decoder, at, entries = json.JSONDecoder(), 0, []
     while (at := output.find("[", at)) >= 0:
