@@ -9,8 +9,10 @@ import Testing
         .link(name: "bond\(number)", LinkSettings(.dummy, mtu: 1400, isUp: true, alias: "spillway bond of \(number)"))
     }
 
+    /// Devices that were made here; each namespace has some of the kernel's own once a module for tunnels is there.
     private func names() throws -> [String] {
         try shell("ip -br link").split(separator: "\n").compactMap { $0.split(separator: " ").first.map(String.init) }
+            .filter { $0 == "others" || $0.hasPrefix("bond") }
     }
 
     @Test func thoseOfOneRoundGoTogetherAndNoOther() throws {
@@ -25,7 +27,7 @@ import Testing
             try shell("ip link del bond1")
             let changes = state.changes
             state.deleteEnded()
-            #expect(try names() == ["lo", "others", "bond3"])
+            #expect(try names() == ["others", "bond3"])
             // A group for each, one deletion, and three times what is not there.
             #expect(state.changes - changes == 3 + 1 + 3)
             #expect(state.leftovers.isEmpty && refused.isEmpty, "\(refused)")
@@ -46,7 +48,7 @@ import Testing
             let present = try names()
             state.clear()
             let left = try names()
-            #expect(present == ["lo", "bond0"] && left == ["lo"])
+            #expect(present == ["bond0"] && left.isEmpty)
         }
     }
 
@@ -59,7 +61,7 @@ import Testing
             // A device that cannot be deleted keeps the whole group.
             try shell("ip link set lo group \(KernelState.group)")
             state.deleteEnded()
-            #expect(try names() == ["lo"])
+            #expect(try names() == [])
             #expect(state.leftovers.isEmpty)
         }
     }
