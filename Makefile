@@ -25,7 +25,7 @@ deb: packages
 	$(call say,building the Debian package)
 	deploy/debian/build
 
-test: unit kernel smoke lab size
+test: unit smoke kernel lab size
 
 unit: packages
 	$(call say,building and running the unit tests)

@@ -133,6 +133,7 @@ private func runAccounting(_ script: Script) {
             switch effect {
             case .ask(let ticket, _): asked.append(ticket)
             case .measure(let id): take(accounting.handle(.measured(id, Usage()), now: now))
+            case .started: break
             }
         }
     }
@@ -148,7 +149,15 @@ private func runAccounting(_ script: Script) {
             guard !asked.isEmpty else { break }
             let ticket = asked.remove(at: Int(id) % asked.count)
             take(accounting.handle(.outcome(ticket, taken: operation & 7 == 3), now: now))
-        case 5: take(accounting.handle(.service(on: operation & 8 == 0, list), now: now))
+        case 5:
+            switch operation >> 5 & 3 {
+            case 1: take(accounting.handle(.describe(id, list), now: now))
+            case 2:
+                let begun = now - .seconds(Int(operation & 24))
+                let isStarted = operation & 128 != 0
+                take(accounting.handle(.resume(id, list, interval: nil, begun: begun, isStarted: isStarted), now: now))
+            default: take(accounting.handle(.service(on: operation & 8 == 0, list), now: now))
+            }
         case 6: take(accounting.handle(.outcome(UInt64(operation), taken: operation & 8 == 0), now: now))
         default: now += .seconds(Int(script.byte() ?? 0))
         }
