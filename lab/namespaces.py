@@ -5,6 +5,8 @@ import ctypes
 import os
 import subprocess
 
+# What the daemons of the lab remember.
+STATE = "/run/spillway"
 NETNS = "/run/netns"
 CLONE_NEWNET = 0x40000000
 CLONE_NEWNS = 0x00020000
@@ -24,11 +26,13 @@ def _check(result: int, what: str) -> None:
 
 
 def make_names_private() -> None:
-    """Gives this process its own /run/netns, so that names here never meet those of the machine."""
+    """Gives this process its own /run/netns, so that names here never meet those of the machine, and its own folder for
+    what daemons remember."""
     _check(_libc.unshare(CLONE_NEWNS), "unshare")
     _check(_libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "make mounts private")
-    os.makedirs(NETNS, exist_ok=True)
-    _check(_libc.mount(b"netns", NETNS.encode(), b"tmpfs", 0, None), f"mount {NETNS}")
+    for folder in (NETNS, STATE):
+        os.makedirs(folder, exist_ok=True)
+        _check(_libc.mount(b"lab", folder.encode(), b"tmpfs", 0, None), f"mount {folder}")
 
 
 @contextlib.contextmanager

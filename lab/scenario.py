@@ -18,7 +18,7 @@ import sys
 import time
 import traceback
 
-from lab import memory
+from lab import memory, namespaces
 
 SCENARIOS = pathlib.Path(__file__).resolve().parent / "scenarios"
 REPOSITORY = SCENARIOS.parent.parent
@@ -145,6 +145,8 @@ def run(name: str, out: pathlib.Path) -> dict:
     folder.mkdir(parents=True, exist_ok=True)
     lab = Lab(label(name), folder)
     print(f"== {label(name)}", flush=True)
+    # What daemons of a scenario before remember is none of this one's business.
+    shutil.rmtree(namespaces.STATE, ignore_errors=True)
     try:
         load(name).run(lab)
     except Failed:

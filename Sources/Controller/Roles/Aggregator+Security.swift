@@ -13,9 +13,9 @@ extension Aggregator {
     }
 
     /// Where gateways whose keys are configured were before this run.
-    func restoreSecurity() {
+    func restoreSecurity() throws(SystemError) {
         guard let ipsec else { return }
-        let destinations = ipsec.restore()
+        let destinations = try ipsec.restore()
         for leg in configuredLegs where !destinations.isEmpty {
             let state = sent(leg, to: .any(leg.local.family))
             if let address = destinations[state.spi], address.family == leg.local.family { gateways[leg] = address }

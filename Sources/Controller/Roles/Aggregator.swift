@@ -92,7 +92,7 @@ final class Aggregator: Role {
         ipsec = try settings.ipsec.map {
             try IPsecKeeper($0, settings.state, common, Array(outers.values), loop, goesOn: former != nil)
         }
-        restoreSecurity()
+        try restoreSecurity()
         if let former { protect(former) }
         applySecurity()
         let leases = try LeaseService(settings, loop) { [weak self] id in

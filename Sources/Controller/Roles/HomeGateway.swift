@@ -117,7 +117,7 @@ final class HomeGateway: Role {
         ipsec = try settings.ipsec.map {
             try IPsecKeeper($0, settings.state, common, [outer], loop, goesOn: goesOn)
         }
-        _ = ipsec?.restore()
+        _ = try ipsec?.restore()
         watchLeases()
         applyBase()
         applyPolicy()

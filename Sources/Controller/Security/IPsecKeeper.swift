@@ -78,8 +78,10 @@ final class IPsecKeeper {
     }
 
     /// The numbers of a run before, and where it sent to. What the kernel still had has been read by then.
-    func restore() -> [UInt32: IPAddress] {
-        guard settings.keys == .configured, let text = try? numbers.read() else { return [:] }
+    /// - Throws: when they are there and cannot be read: they would be used twice
+    func restore() throws(SystemError) -> [UInt32: IPAddress] {
+        guard settings.keys == .configured else { return [:] }
+        let text = try numbers.read()
         var destinations: [UInt32: IPAddress] = [:]
         for line in text.split(separator: "\n") {
             let words = line.split(separator: " ")
