@@ -20,19 +20,50 @@ import Testing
         #expect(PathMTU.inner([100], outer: .v4, carriesIPv6: false) == 576)
     }
 
-    @Test func bondsAreFoundByTheirGatewaysAddresses() {
-        let (a, b) = (IPAddress.v4(IPv4Address(10, 1, 0, 2)), IPAddress.v4(IPv4Address(10, 2, 0, 2)))
-        let start = Instant(nanoseconds: 0)
+    private let a = IPAddress.v4(IPv4Address(10, 1, 0, 2))
+    private let b = IPAddress.v4(IPv4Address(10, 2, 0, 2))
+    private let start = Instant(nanoseconds: 0)
+
+    @Test func narrowPathsAreReadAgainNowAndThen() {
         var watch = PathWatch()
         watch.set(1, at: [a, b], isNarrow: false, now: start)
         watch.set(2, at: [a], isNarrow: true, now: start)
-        #expect(watch.bonds(at: a) == [1, 2] && watch.bonds(at: b) == [1])
         #expect(watch.due == start + PathWatch.interval && watch.takeDue(start).isEmpty)
         #expect(watch.takeDue(start + PathWatch.interval) == [2])
-        watch.set(1, at: [a], isNarrow: false, now: start)
-        #expect(watch.bonds(at: b).isEmpty)
         watch.set(2, at: [], isNarrow: false, now: start)
-        #expect(watch.bonds(at: a) == [1] && watch.due == nil)
+        #expect(watch.due == nil)
+    }
+
+    @Test func bondsAreFoundByTheirGatewaysAddresses() {
+        var watch = PathWatch()
+        watch.set(1, at: [a, b], isNarrow: false, now: start)
+        watch.set(2, at: [a], isNarrow: false, now: start)
+        watch.doubt(a, now: start)
+        #expect(watch.due == start && watch.takeDue(start) == [1, 2])
+        var now = start + PathWatch.pause
+        #expect(watch.takeDue(now).isEmpty && watch.due == nil)
+        watch.set(1, at: [a], isNarrow: false, now: now)
+        watch.doubt(b, now: now)
+        #expect(watch.due == nil)
+        watch.doubt(a, now: now)
+        watch.set(2, at: [], isNarrow: false, now: now)
+        #expect(watch.takeDue(now) == [1])
+        now = now + PathWatch.pause
+        #expect(watch.takeDue(now).isEmpty)
+    }
+
+    /// Errors without end, for all bonds: each bond has its turn, and so many are looked at in a second and no more.
+    @Test func forgedErrorsCostLittle() {
+        var watch = PathWatch()
+        let addresses = (0..<300 as Range<UInt32>).map { IPAddress.v4(IPv4Address(rawValue: 0x0A00_0000 + $0)) }
+        for (id, address) in addresses.enumerated() { watch.set(UInt32(id), at: [address], isNarrow: false, now: start) }
+        var read: [UInt32: Int] = [:]
+        for tick in 0..<10_000 as Range<Int64> {
+            let now = start + .milliseconds(tick / 10)
+            for address in addresses { watch.doubt(address, now: now) }
+            for id in watch.takeDue(now) { read[id, default: 0] += 1 }
+        }
+        #expect(read.count == 300 && read.values.reduce(0, +) == 10 * PathWatch.atOnce)
     }
 
     @Test func segmentsAreClampedBothWays() {

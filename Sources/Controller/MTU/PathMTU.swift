@@ -38,19 +38,35 @@ enum PathMTU {
     }
 }
 
-/// Bonds whose paths are narrower than their links, and where each bond's gateway is.
+/// When the paths of bonds are to be read again: where they are narrower than their links now and then, and after what
+/// routers say of them.
 struct PathWatch {
     private var bonds: [IPAddress: Set<UInt32>] = [:]
     private var addresses: [UInt32: [IPAddress]] = [:]
     private var narrow: Set<UInt32> = []
-    private(set) var due: Instant?
+    private var nextNarrow: Instant?
+    /// Bonds of whose paths a router, or whoever pretends to be one, has said something.
+    private var doubted: Set<UInt32> = []
+    /// In the order in which they had their say; those that have ended meanwhile are still in it.
+    private var line: [UInt32] = []
+    private var nextDoubted: Instant?
     /// The kernel forgets what it was told after ten minutes.
     static let interval = Duration.seconds(60)
+    /// Anybody can send ICMP errors, and each would cost a look at the kernel's routes: so many bonds are looked at once
+    /// in so long.
+    static let pause = Duration.milliseconds(100)
+    static let atOnce = 64
 
     init() {}
 
-    /// The bonds whose gateway has this address.
-    func bonds(at address: IPAddress) -> Set<UInt32> { bonds[address] ?? [] }
+    var due: Instant? { [nextNarrow, nextDoubted].compactMap { $0 }.min() }
+
+    /// After ICMP errors for what was sent to this address.
+    mutating func doubt(_ address: IPAddress, now: Instant) {
+        guard let here = bonds[address] else { return }
+        for bond in here where doubted.insert(bond).inserted { line.append(bond) }
+        if nextDoubted == nil { nextDoubted = now }
+    }
 
     /// - Parameter isNarrow: its path has to be read again, as it may become wider unheard
     mutating func set(_ bond: UInt32, at new: [IPAddress], isNarrow: Bool, now: Instant) {
@@ -61,13 +77,22 @@ struct PathWatch {
         for address in new { bonds[address, default: []].insert(bond) }
         addresses[bond] = new.isEmpty ? nil : new
         if isNarrow { narrow.insert(bond) } else { narrow.remove(bond) }
-        if narrow.isEmpty { due = nil } else if due == nil { due = now + Self.interval }
+        if new.isEmpty { doubted.remove(bond) }
+        if narrow.isEmpty { nextNarrow = nil } else if nextNarrow == nil { nextNarrow = now + Self.interval }
     }
 
-    /// The bonds to be read again, if it is time.
+    /// The bonds whose paths are to be read now.
     mutating func takeDue(_ now: Instant) -> Set<UInt32> {
-        guard let time = due, time <= now else { return [] }
-        due = now + Self.interval
-        return narrow
+        var found: Set<UInt32> = []
+        if let time = nextDoubted, time <= now {
+            found = Set(line.prefix(Self.atOnce)).intersection(doubted)
+            line.removeFirst(min(Self.atOnce, line.count))
+            doubted.subtract(found)
+            // What comes meanwhile waits for the next time.
+            nextDoubted = found.isEmpty && line.isEmpty ? nil : now + Self.pause
+        }
+        guard let time = nextNarrow, time <= now else { return found }
+        nextNarrow = now + Self.interval
+        return found.union(narrow)
     }
 }

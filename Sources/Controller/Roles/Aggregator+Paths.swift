@@ -23,15 +23,8 @@ extension Aggregator {
         }
     }
 
-    /// After ICMP errors for what was sent to these addresses.
-    func pathsMayHaveChanged(_ gateways: Set<IPAddress>) {
-        for id in gateways.reduce(into: Set<UInt32>(), { $0.formUnion(watch.bonds(at: $1)) }) {
-            apply(id, point.sessions[id]?.bond)
-        }
-    }
-
     /// The kernel forgets silently what it was told of a path.
-    func readNarrowPaths(_ now: Instant) {
+    func readPaths(_ now: Instant) {
         for id in watch.takeDue(now) { apply(id, point.sessions[id]?.bond) }
     }
 }

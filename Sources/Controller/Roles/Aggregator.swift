@@ -152,7 +152,7 @@ final class Aggregator: Role {
         let radius = radius?.work(now)
         if let deadline = point.deadline, deadline <= now { run(point.handle(.timeout, now: now)) }
         if let deadline = common.queue.deadline, deadline <= now { common.queue.expire() }
-        readNarrowPaths(now)
+        readPaths(now)
         sampleBonds(now)
         sampleLTE(now)
         for id in prefixWait.takeDue(now) {
@@ -190,7 +190,7 @@ final class Aggregator: Role {
                 point.handle(
                     .message(message, from: received.source, to: received.destination), now: received.at))
         }
-        pathsMayHaveChanged(socket.tooBig())
+        for address in socket.tooBig() { watch.doubt(address, now: Clock.now()) }
     }
 
     func run(_ effects: [AggregationPoint.Effect]) {

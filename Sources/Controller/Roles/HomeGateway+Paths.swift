@@ -17,11 +17,15 @@ extension HomeGateway {
 
     /// After an ICMP error for a leg's packet; and now and then while a path is narrower than its link, because the
     /// kernel forgets silently what it was told.
-    func pathsMayHaveChanged() { applyBond(session.bond) }
+    func pathsMayHaveChanged() {
+        arePathsDoubted = false
+        applyBond(session.bond)
+    }
 
     /// When paths are to be read again; nil: all take what their links take. Errors for what was protected do not come
-    /// to the socket of control messages.
+    /// to the socket of control messages. Anybody can send such errors: they cost a look each 100 ms at most.
     var wantsPathsAt: Instant? {
+        if arePathsDoubted, let pathsReadAt { return pathsReadAt + PathWatch.pause }
         guard let pathsReadAt, ipsec != nil || paths.contains(where: { $0.value != wans[$0.key]?.mtu }) else {
             return nil
         }

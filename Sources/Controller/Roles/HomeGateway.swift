@@ -35,6 +35,8 @@ final class HomeGateway: Role {
     /// Bytes of an outer packet that reach the aggregator by each leg.
     var paths: [LegID: UInt32] = [:]
     var pathsReadAt: Instant?
+    /// An ICMP error said something of a path since.
+    var arePathsDoubted = false
     /// When the access links are read again: the kernel did not tell all.
     var wantsLinksAt: Instant?
     var filterList: [FilterItem] = []
@@ -272,7 +274,7 @@ final class HomeGateway: Role {
             receivedAt = received.at
             run(session.handle(.message(message, on: id, from: received.source), now: received.at))
         }
-        if !socket.tooBig().isEmpty { pathsMayHaveChanged() }
+        if !socket.tooBig().isEmpty { arePathsDoubted = true }
     }
 }
 
