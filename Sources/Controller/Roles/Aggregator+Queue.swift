@@ -68,11 +68,14 @@ extension Aggregator {
             lteSampling.busy.remove(id)
             return
         }
-        let asks = lteRates[id]?.sampled(given: given.bytes, waiting: given.waiting, now: now) ?? false
+        let heard = point.sessions[id]?.heard(on: .primary)
+        let asks = lteRates[id]?.sampled(given: given.bytes, waiting: given.waiting, heard: heard, now: now) ?? false
+        let asksDSL = lteRates[id]?.wantsSign ?? false
         if lteRates[id]?.isBusy ?? false { lteSampling.busy.insert(id) } else { lteSampling.busy.remove(id) }
         adjustQueue(of: id)
         keepLTE(of: id, now)
         if asks { run(point.handle(.probe(sessionID: id, .secondary), now: now)) }
+        if asksDSL { run(point.handle(.probe(sessionID: id, .primary), now: now)) }
     }
 
     func measuredRoundTrip(_ time: Duration, of id: UInt32) {

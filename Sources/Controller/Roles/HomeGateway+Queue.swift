@@ -36,10 +36,13 @@ extension HomeGateway {
 
     func sampleLTE(_ now: Instant) {
         guard lteRate != nil, let given = common.state.givenToSecond(.bond(0)) else { return }
-        let asks = lteRate?.sampled(given: given.bytes, waiting: given.waiting, now: now) ?? false
+        let heard = session.answered(on: .primary)
+        let asks = lteRate?.sampled(given: given.bytes, waiting: given.waiting, heard: heard, now: now) ?? false
+        let asksDSL = lteRate?.wantsSign ?? false
         adjustQueue()
         if keepLTE(now) { writeRecord() }
         if asks { run(session.handle(.probe(.secondary), now: now)) }
+        if asksDSL { run(session.handle(.probe(.primary), now: now)) }
     }
 
     func measuredRoundTrip(_ time: Duration, on id: LegID) {

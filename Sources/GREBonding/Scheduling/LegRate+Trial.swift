@@ -17,8 +17,13 @@ extension LegRate {
         if bytes - last.bytes >= Self.some { loaded = now }
         if let probe {
             let time = base.value.map { .nanoseconds($0) + Self.loss } ?? Self.loss * 2
+            let isAnswering = now - probe.sent <= time / 2 || isAnswering(now)
             guard now - probe.sent > time else { return false }
             self.probe = nil
+            guard isAnswering else {
+                trial?.begin(at: total)
+                return false
+            }
             lostInARow += 1
             // Who has never answered a probe may not answer any.
             if base.value != nil, trial?.lost() == .isTooSlow { isWorthUsing = false }
@@ -28,6 +33,7 @@ extension LegRate {
         let isUsed = trial?.isUsed(at: bytes, since: last.sent) ?? false
         guard isWorthUsing, base.value == nil || isUsed else { return false }
         probe = Probe(sent: now, bytes: bytes, isFull: isUsed && trial?.isBurst(now) ?? false)
+        signAsked = nil
         return true
     }
 

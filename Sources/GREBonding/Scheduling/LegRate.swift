@@ -39,6 +39,8 @@ public struct LegRate: Hashable, Sendable {
     static let some: UInt64 = 200
     /// So long after an answer, and a round trip, the next probe waits for the leg to get all that the rate allows.
     static let fullWait = Duration.milliseconds(100)
+    /// A probe that is late by so much more has the peer asked by the other leg, too.
+    static let doubt = Duration.milliseconds(20)
     /// A probe is lost after so much more.
     static let loss = Duration.milliseconds(500)
     /// Probes in a row that find a queue although the rate was cut: the path has become longer.
@@ -71,6 +73,13 @@ public struct LegRate: Hashable, Sendable {
     /// The last sample, as a probe that was not sent.
     var sample: Probe?
     private var gaps: UInt64 = 0
+    /// When the peer was asked by the other leg whether it answers at all.
+    var signAsked: Instant?
+    /// When the peer was heard last by the other leg, at the last sample; nil: there is none.
+    private var heard: Instant?
+    /// Whether a message that is answered is to be sent by the other leg now. A peer that is away for a moment, as its
+    /// program is started anew, answers on no leg: then a probe without an answer says nothing about this one.
+    public internal(set) var wantsSign = false
     /// When the leg was in use last.
     var loaded: Instant?
     /// When the rate changed last.
@@ -106,8 +115,11 @@ public struct LegRate: Hashable, Sendable {
     public var isBusy: Bool { probe != nil || loaded.map { $0 + Self.lull > sample?.sent ?? $0 } ?? false }
 
     /// Takes how many bytes have been given to the leg since whenever, and how many of them have not left yet.
+    /// - Parameter heard: when a message of the peer came by the other leg last; nil: nobody would answer there
     /// - Returns: whether a probe is to be sent now
-    public mutating func sampled(given total: UInt64, waiting: UInt64, now: Instant) -> Bool {
+    public mutating func sampled(given total: UInt64, waiting: UInt64, heard: Instant?, now: Instant) -> Bool {
+        wantsSign = false
+        self.heard = heard
         // The count of those that wait goes by the present rate and is not exact: what has left never becomes less.
         let isContinued = total >= self.total
         let bytes = max(total - min(waiting, total), isContinued ? sample?.bytes ?? 0 : 0)
@@ -150,6 +162,7 @@ public struct LegRate: Hashable, Sendable {
         if let asked, !isFull, now - asked < roundTrips + Self.fullWait { return false }
         asked = now
         probe = Probe(sent: now, bytes: bytes, isFull: isFull, gaps: gaps)
+        signAsked = nil
         cutCount = 0
         return true
     }
@@ -270,6 +283,11 @@ public struct LegRate: Hashable, Sendable {
             return self.probe = nil
         }
         let expected = Duration.nanoseconds(base)
+        guard age > expected + allowed + Self.doubt else { return }
+        guard isAnswering(now) else {
+            if age > expected + Self.loss { self.probe = nil }
+            return
+        }
         guard age > expected + allowed + Self.patience else { return }
         let cuts = min(3, (age - expected - allowed).nanoseconds / Self.patience.nanoseconds)
         if beforeCut == nil { beforeCut = rate }
@@ -286,6 +304,17 @@ public struct LegRate: Hashable, Sendable {
             if lostInARow >= Self.lostLimit { rate = max(rate, beforeCut ?? rate) }
         }
         limit()
+    }
+
+    /// Whether the peer was heard by the other leg since it was asked there; it is asked now if it was not yet.
+    mutating func isAnswering(_ now: Instant) -> Bool {
+        guard let heard else { return true }
+        guard let signAsked else {
+            signAsked = now
+            wantsSign = true
+            return false
+        }
+        return heard > signAsked
     }
 
     mutating func limit() {

@@ -78,9 +78,8 @@ extension AggregationSession {
 
     /// The gateway that holds the session is alive: whoever else asked under its name is refused (§5.6.15).
     private mutating func verified(on leg: LegID, _ now: Instant, _ effects: inout [AggregationPoint.Effect]) {
-        if let probe, probe.leg == leg {
-            self.probe = nil
-            effects.append(.event(sessionID: id, .roundTrip(leg, max(.zero, now - probe.sent))))
+        if let sent = probes.removeValue(forKey: leg) {
+            effects.append(.event(sessionID: id, .roundTrip(leg, max(.zero, now - sent))))
             if verification == nil { return }
         }
         guard let check = verification?.request.request else {

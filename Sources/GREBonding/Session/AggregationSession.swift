@@ -42,8 +42,8 @@ public struct AggregationSession: Hashable, Sendable {
     public internal(set) var delays = LegDelays()
     var notifies = NotifyQueue()
     var verification: Verification?
-    /// A Tunnel Verification that measures a leg's round trip.
-    var probe: Probe?
+    /// When the Tunnel Verification was sent that measures a leg's round trip.
+    var probes: [LegID: Instant] = [:]
     var filters: FilterListSender
     /// The gateway refused its first filter list.
     var filterListMustRestart = false
@@ -60,12 +60,10 @@ public struct AggregationSession: Hashable, Sendable {
         var next: Instant
     }
 
-    struct Probe: Hashable, Sendable {
-        var leg: LegID
-        var sent: Instant
-    }
-
     public var gatewayAddresses: [LegID: IPAddress] { legs.mapValues(\.address) }
+
+    /// When a message came by the leg last; nil: the leg is not up, or nobody has answered on it yet.
+    public func heard(on leg: LegID) -> Instant? { legs[leg].flatMap { $0.confirmed ? $0.heard : nil } }
 
     init(
         id: UInt32, key: UInt32, client: ClientIdentificationName, local: IPAddress, authorization: Authorization,
@@ -162,10 +160,10 @@ public struct AggregationSession: Hashable, Sendable {
     }
 
     /// Measures a leg's round trip by a Tunnel Verification, which the gateway answers at once (RFC 8157 §5.6.15). A
-    /// later one takes the place of one that is under way; a real verification is not disturbed.
+    /// later one of a leg takes the place of one that is under way; a real verification is not disturbed.
     mutating func probe(_ leg: LegID, _ now: Instant, _ effects: inout [AggregationPoint.Effect]) {
         guard legs[leg]?.confirmed == true, verification == nil else { return }
-        probe = Probe(leg: leg, sent: now)
+        probes[leg] = now
         send(.notify, [.tunnelVerification], preferring: leg, &effects)
     }
 

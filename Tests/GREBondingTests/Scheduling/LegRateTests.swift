@@ -15,6 +15,10 @@ struct LoadedLink {
     var burst = 0
     /// Nobody looks for so many milliseconds at first.
     var idle = 0
+    /// Whether there is another leg, by which the peer answers within so many milliseconds.
+    var otherLeg: Int64?
+    /// For so long the peer's program is away: it answers nothing.
+    var away = Duration.zero
 
     private(set) var backlog = 0.0
     private(set) var sent = 0.0
@@ -22,6 +26,9 @@ struct LoadedLink {
     private(set) var used = 0.0
     private var probes = 0
     private var under: [(sent: Instant, due: Instant)] = []
+    private var heard: Instant?
+    private var signDue: Instant?
+    private(set) var signs = 0
 
     init(_ mbit: Double, _ base: Duration) {
         capacity = mbit * 125_000
@@ -49,10 +56,16 @@ struct LoadedLink {
                 under.remove(at: i)
             }
             guard tick % 50 == 0, tick == 0 || tick >= idle else { continue }
-            if rate.sampled(given: UInt64(sent), waiting: 0, now: now) {
+            if otherLeg != nil, heard == nil { heard = start }
+            if let due = signDue, due <= now { (heard, signDue) = (due, nil) }
+            let isAway = now - start < away
+            if rate.sampled(given: UInt64(sent), waiting: 0, heard: heard, now: now) {
                 probes += 1
-                if loses == 0 || probes % loses != 0 { under.append((now, now + base + wait)) }
+                if !isAway, loses == 0 || probes % loses != 0 { under.append((now, now + base + wait)) }
             }
+            guard rate.wantsSign else { continue }
+            signs += 1
+            if !isAway, let otherLeg { signDue = now + .milliseconds(otherLeg) }
         }
         used /= capacity * seconds
         return now
@@ -91,7 +104,7 @@ struct LoadedLink {
     @Test func aCountThatGoesBackDoesNotEndAProbe() {
         var rate = LegRate(Self.told)
         func asks(_ given: UInt64, _ waiting: UInt64, at time: Int64) -> Bool {
-            rate.sampled(given: given, waiting: waiting, now: Self.start + .milliseconds(time))
+            rate.sampled(given: given, waiting: waiting, heard: nil, now: Self.start + .milliseconds(time))
         }
         func answered(_ sent: Int64) {
             rate.measured(
@@ -143,6 +156,36 @@ struct LoadedLink {
         let now = link.run(&rate, from: Self.start, seconds: 10)
         _ = link.run(&rate, from: now, seconds: 10)
         #expect(link.used > 0.9 * 0.78, "\(link.used)")
+    }
+
+    /// A program that is started anew answers on no leg: its LTE is no worse for it. By a leg that is alone in its
+    /// silence, or without another leg, the rate is cut.
+    @Test(arguments: [(nil, false), (15, true), (80, true)] as [(Int64?, Bool)])
+    func aPeerThatIsAwayIsNoQueue(other: Int64?, isKept: Bool) {
+        var rate = LegRate(Self.told)
+        var link = LoadedLink(16, .milliseconds(50))
+        link.otherLeg = other
+        var now = link.run(&rate, from: Self.start, seconds: 10)
+        #expect(link.used > 0.8)
+        link.away = .seconds(2)
+        let before = rate.rate
+        now = link.run(&rate, from: now, seconds: 2)
+        #expect((rate.rate == before) == isKept, "\(rate.rate) of \(before)")
+        if isKept { #expect(link.used > 0.8 && link.signs > 2, "\(link.used)") }
+        link.away = .zero
+        _ = link.run(&rate, from: now, seconds: 1)
+        #expect(rate.rate > before / 4 * 3, "\(rate.rate) of \(before)")
+    }
+
+    @Test(arguments: [15, 80] as [Int64]) func aLegThatIsAloneInItsSilenceIsCut(other: Int64) {
+        var rate = LegRate(Self.told)
+        var link = LoadedLink(16, .milliseconds(50))
+        link.otherLeg = other
+        let now = link.run(&rate, from: Self.start, seconds: 10)
+        let before = rate.rate
+        link.loses = 1
+        _ = link.run(&rate, from: now, seconds: 0.7)
+        #expect(rate.rate <= before / 4, "\(rate.rate) of \(before)")
     }
 
     @Test func aLegThatIsTooSlowIsLeftAndTriedAgain() {
@@ -198,7 +241,7 @@ struct LoadedLink {
     @Test func aWindowThatIsUsedUpIsAskedFor() {
         var rate = LegRate(Self.told)
         func asks(_ given: UInt64, at time: Int64) -> Bool {
-            rate.sampled(given: given, waiting: 0, now: Self.start + .milliseconds(time))
+            rate.sampled(given: given, waiting: 0, heard: nil, now: Self.start + .milliseconds(time))
         }
         let first = asks(0, at: 0)
         let base = asks(0, at: 50)
@@ -213,7 +256,7 @@ struct LoadedLink {
         var rate = LegRate(Self.told)
         for i in 0..<200 as Range<UInt64> {
             let now = Self.start + .milliseconds(50 * Int64(i))
-            if rate.sampled(given: i / 4 * 1546, waiting: 0, now: now) {
+            if rate.sampled(given: i / 4 * 1546, waiting: 0, heard: nil, now: now) {
                 rate.measured(.milliseconds(50), sent: now, now: now + .milliseconds(20))
             }
         }
@@ -227,7 +270,7 @@ struct LoadedLink {
         for i in 0..<40 as Range<Int64> {
             now = now + LegRate.interval
             given = min(given + 3_000, rate.end ?? .max)
-            if rate.sampled(given: given, waiting: 0, now: now) {
+            if rate.sampled(given: given, waiting: 0, heard: nil, now: now) {
                 rate.measured(.milliseconds(i == 8 || i == 9 ? 170 : 50), sent: now, now: now + .milliseconds(20))
             }
         }
@@ -257,7 +300,7 @@ struct LoadedLink {
         var now = Self.start
         var asked = 0
         for i in 0..<100 as Range<UInt64> {
-            if rate.sampled(given: i * 100, waiting: 0, now: now) {
+            if rate.sampled(given: i * 100, waiting: 0, heard: nil, now: now) {
                 asked += 1
                 rate.measured(.milliseconds(50), sent: now, now: now + .milliseconds(50))
             }
@@ -274,7 +317,9 @@ struct LoadedLink {
             var now = Instant(nanoseconds: 0)
             for _ in 0..<400 {
                 now = now + .nanoseconds(Int64(random.next(upperBound: UInt64(1) << 30)))
-                if rate.sampled(given: random.next() >> random.next(upperBound: UInt64(64)), waiting: random.next() >> 40, now: now) {
+                let given = random.next() >> random.next(upperBound: UInt64(64))
+                let heard = random.next() & 1 == 0 ? nil : Instant(nanoseconds: Int64(random.next() >> 2))
+                if rate.sampled(given: given, waiting: random.next() >> 40, heard: heard, now: now) {
                     let sent = random.next(upperBound: UInt64(4)) == 0 ? Instant(nanoseconds: 1) : now
                     rate.measured(
                         .nanoseconds(Int64(random.next() >> 1) >> Int64(random.next(upperBound: UInt64(60)))),
