@@ -1,8 +1,9 @@
 // Runs a program and lets netlink requests of its fail as the kernel would refuse them: CONTROL LOG PROGRAM ARGUMENT…
 //
-// What is to fail is said in CONTROL (struct control), which whoever wants a fault maps into memory; LOG gets a line
-// for each request: its number, protocol, message type, flags, the errno that it was answered with (0: the kernel's
-// own answer), the process, messages in the batch.
+// What is to fail is said in CONTROL (struct control), which whoever wants a fault maps into memory: one request, each
+// of a part, or the first of each kind that has not failed with this error yet, which is remembered there. LOG gets a
+// line for each request: its number, protocol, message type, flags, the errno that it was answered with (0: it was the
+// kernel's own answer), the process, messages in the batch.
 // A transaction of nf_tables is one request, whatever it holds.
 //
 // At the entry of the send a message's type becomes one that the kernel does not know, so that nothing is done and the
@@ -32,6 +33,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { LIMIT = 1 << 20, WAITING = 64, KINDS = 1000, SIZE = 16384 };
+
 struct control {
     uint64_t seen;    // requests so far
     uint64_t injected, answered;  // that failed; whose failure the program has read
@@ -43,19 +46,21 @@ struct control {
     int32_t protocol, type;  // the kind; -1: any
     int32_t dumps;    // 1: only lists; 0: only what is no list; -1: both
     int32_t always;   // each one fails
+    int32_t fresh;    // besides, each one fails whose kind has not failed with this error so far
+    // The kinds that have failed: each with each error once, from 0 on; the rest is zeroed.
+    struct failed { int32_t error; uint16_t protocol, type; uint8_t dump, many; } failed[KINDS];
 };
-
-enum { LIMIT = 1 << 20, WAITING = 64 };
 
 static struct control *control;
 static FILE *report;
 static uint8_t buffer[LIMIT];
 
 // Refusals that the program has not read yet.
-static struct { pid_t process; int descriptor, error; uint32_t sequence; } waiting[WAITING];
+static struct { pid_t process; int descriptor, error; uint32_t sequence; uint16_t type; } waiting[WAITING];
 static int waits;
 // What was changed in a send that has not returned: it is put back, for the program may use it again.
-static struct { uint64_t address; uint16_t type; } changed;
+static struct { uint64_t address; uint16_t type; } changed[WAITING];
+static int changes;
 
 static void die(const char *what) {
     perror(what);
@@ -91,22 +96,36 @@ static void poke(pid_t process, uint64_t address, const void *from, size_t lengt
     if (process_vm_writev(process, &local, 1, &remote, 1, 0) != (ssize_t)length) die("process_vm_writev");
 }
 
+// Whether this kind has failed with this error before; from now on it has.
+static int has_failed(struct failed one) {
+    for (int i = 0; i < KINDS; i++) {
+        struct failed *each = &control->failed[i];
+        if (!each->error) {
+            *each = one;
+            return 0;
+        }
+        if (each->error == one.error && each->protocol == one.protocol && each->type == one.type
+            && each->dump == one.dump && each->many == one.many) return 1;
+    }
+    return 1;
+}
+
 // Whether this request is one that fails.
-static int is_due(uint64_t number) {
+static int is_due(uint64_t number, struct failed kind) {
     if (!control->error) return 0;
     if (control->always) return 1;
+    if (control->fresh && !has_failed(kind)) return 1;
     if (!control->parts) return number == control->first;
     // Not each so many: what is asked for again and again would meet the same fate each time.
     uint64_t mixed = (number * 0x9e3779b97f4a7c15) >> 32;
     return mixed % control->parts + 1 == control->first;
 }
 
-// Returns whether a message was altered: then the way out of the system call matters, and what is received later.
-static int sending(pid_t process, int descriptor, uint64_t address, size_t length) {
+// Where a message is altered the way out of the system call matters, and what is received later.
+static void sending(pid_t process, int descriptor, uint64_t address, size_t length) {
     int protocol = protocol_of(process, descriptor);
-    if (protocol < 0 || length < sizeof(struct nlmsghdr) || length > LIMIT) return 0;
-    if (peek(process, address, buffer, length) != (ssize_t)length) return 0;
-    int altered = 0;
+    if (protocol < 0 || length < sizeof(struct nlmsghdr) || length > LIMIT) return;
+    if (peek(process, address, buffer, length) != (ssize_t)length) return;
     size_t next;
     for (size_t at = 0; at + sizeof(struct nlmsghdr) <= length; at = next) {
         struct nlmsghdr *header = (struct nlmsghdr *)(buffer + at);
@@ -130,22 +149,25 @@ static int sending(pid_t process, int descriptor, uint64_t address, size_t lengt
             header = (struct nlmsghdr *)(buffer + at);
         }
         uint16_t type = header->nlmsg_type;
-        int error = 0;
+        int error = 0, dump = (header->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
         control->seen++;
         int is_meant = (control->protocol < 0 || control->protocol == protocol)
             && (control->type < 0 || control->type == type)
-            && (control->dumps < 0 || control->dumps == ((header->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP));
-        if (is_meant && is_due(++control->counted) && !altered && waits < WAITING) {
+            && (control->dumps < 0 || control->dumps == dump);
+        struct failed kind = {control->error, protocol, count > 1 ? 0 : type, dump, count > 1};
+        if (is_meant) control->counted++;
+        if (is_meant && changes < WAITING && waits < WAITING && is_due(control->counted, kind)) {
             error = control->error;
-            altered = 1;
             // Neither family knows this one; a batch is refused where it stands.
             uint16_t unknown = protocol == NETLINK_NETFILTER ? (type & 0xff00) | 0xfe : 0x3fe;
-            changed.address = address + at + offsetof(struct nlmsghdr, nlmsg_type);
-            changed.type = type;
-            poke(process, changed.address, &unknown, sizeof unknown);
+            uint64_t place = address + at + offsetof(struct nlmsghdr, nlmsg_type);
+            changed[changes].address = place;
+            changed[changes++].type = type;
+            poke(process, place, &unknown, sizeof unknown);
             waiting[waits].process = process;
             waiting[waits].descriptor = descriptor;
             waiting[waits].error = error;
+            waiting[waits].type = type;
             waiting[waits++].sequence = header->nlmsg_seq;
             control->injected++;
         }
@@ -153,7 +175,6 @@ static int sending(pid_t process, int descriptor, uint64_t address, size_t lengt
             header->nlmsg_flags, error, process, count);
     }
     fflush(report);
-    return altered;
 }
 
 // Replaces the errno of refusals in what was received.
@@ -170,6 +191,9 @@ static void received(pid_t process, int descriptor, uint64_t address, size_t len
             uint16_t flags = header->nlmsg_flags & ~NLM_F_ACK_TLVS;
             poke(process, address + at + sizeof *header, &error, sizeof error);
             poke(process, address + at + offsetof(struct nlmsghdr, nlmsg_flags), &flags, sizeof flags);
+            // What was refused is told with it.
+            poke(process, address + at + sizeof *header + 4 + offsetof(struct nlmsghdr, nlmsg_type), &waiting[i].type,
+                sizeof waiting[i].type);
             waiting[i] = waiting[--waits];
             control->answered++;
             break;
@@ -227,8 +251,8 @@ static void pass_on(int number) { kill(child, number); }
 int main(int count, char **arguments) {
     if (count < 4) return 125;
     int file = open(arguments[1], O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (file < 0 || ftruncate(file, 4096)) die(arguments[1]);
-    control = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (file < 0 || ftruncate(file, SIZE)) die(arguments[1]);
+    control = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (control == MAP_FAILED) die("mmap");
     report = fopen(arguments[2], "ae");
     if (!report) die(arguments[2]);
@@ -270,8 +294,10 @@ int main(int count, char **arguments) {
             // At an entry the result is ENOSYS.
             if (result >= 0) switch (registers.orig_rax) {
             case SYS_sendto: case SYS_sendmsg:
-                if (changed.address) poke(process, changed.address, &changed.type, sizeof changed.type);
-                changed.address = 0;
+                while (changes) {
+                    changes--;
+                    poke(process, changed[changes].address, &changed[changes].type, sizeof changed[changes].type);
+                }
                 break;
             case SYS_recvfrom: received(process, registers.rdi, registers.rsi, result); break;
             case SYS_recvmsg:
@@ -284,6 +310,6 @@ int main(int count, char **arguments) {
         } else {
             deliver = number;
         }
-        ptrace(is_waited_for(process) || changed.address ? PTRACE_SYSCALL : PTRACE_CONT, process, 0, deliver);
+        ptrace(is_waited_for(process) || changes ? PTRACE_SYSCALL : PTRACE_CONT, process, 0, deliver);
     }
 }

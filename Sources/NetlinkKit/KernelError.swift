@@ -25,7 +25,7 @@ public enum KernelError: Error, Hashable, Sendable {
     public struct Refusal: Hashable, Sendable {
         public var operation: Operation
         public var errno: Errno
-        /// The kernel's own words; nil when it had none.
+        /// The kernel's own words, or for the want of any what was found out; nil when there are none.
         public var message: String?
         /// The attribute at fault, such as `IFLA_LINKINFO.IFLA_INFO_DATA.IFLA_GRE_IKEY`.
         public var attributePath: String?

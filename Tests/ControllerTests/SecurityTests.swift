@@ -182,7 +182,8 @@ private func state(
                     + "mode transport enc 'cbc(aes)' 0x00112233445566778899aabbccddeeff")
             }
             let new = try KernelState { Issue.record("\($0)") }
-            new.security.sweep(5300...5301)
+            new.sweep(SweepScope(kernel: KernelConfiguration(), requestIDs: 5300...5301), mayWait: true)
+            #expect(new.unswept == nil)
             let left = try shell("ip xfrm policy").split(separator: "\n").filter { $0.hasPrefix("src") }
             #expect(left == ["src 192.0.2.1/32 dst 192.0.2.2/32 "])
             let states = try shell("ip xfrm state")

@@ -145,8 +145,95 @@ import Testing
             _ = queue
             let error = #expect(throws: KernelError.self) { try PacketQueue(6, copyRange: 64, maximumLength: 10) }
             #expect(error?.errno == .notPermitted)
-            #expect(error?.description.hasPrefix("bind queue 6: EPERM") == true)
+            let port = try #require(queue.socket.port)
+            #expect(
+                error?.description == "bind queue 6: EPERM: another daemon or program on this host has the queue "
+                    + "(netlink port \(port))")
         }
+    }
+
+    /// What the kernel refuses although the packet waits is given again; what says that it is gone is not.
+    @Test func refusedVerdictsAreToldByTheirPackets() throws {
+        try withQueue { queue, send, received in
+            for i in 0..<3 { send(UInt8(i)) }
+            var ids: [UInt32] = []
+            try queue.receive { ids.append($0.id) }
+            var writer = VerdictWriter(queue)
+            // Of no packet, so the kernel refuses it: this is known by the number.
+            try writer.append(.accept, id: 7777)
+            try writer.flush()
+            try queue.receive { _ in }
+            #expect(queue.refusals == 1 && queue.takeRefused().isEmpty)
+            // The second waits, and the kernel takes this from nobody without the capability.
+            let id = ids[1]
+            withoutPrivileges {
+                var writer = VerdictWriter(queue)
+                try? writer.append(.accept, id: id)
+                try? writer.flush()
+            }
+            #expect(received() == [])
+            try queue.receive { _ in }
+            #expect(queue.refusals == 2)
+            let refused = queue.takeRefused()
+            #expect(refused == [id] && queue.takeRefused().isEmpty)
+            for id in refused { try writer.append(.accept, id: id) }
+            try writer.flush()
+            #expect(received() == [1])
+        }
+    }
+
+    private final class Body {
+        let run: () -> Void
+        init(_ run: @escaping () -> Void) { self.run = run }
+    }
+
+    /// In a thread that has given up what this one goes on to have.
+    private func withoutPrivileges(_ body: @escaping () -> Void) {
+        var thread = pthread_t()
+        let context = Unmanaged.passRetained(Body(body)).toOpaque()
+        let started = pthread_create(
+            &thread, nil,
+            { context in
+                guard let context else { return nil }
+                let body = Unmanaged<Body>.fromOpaque(context).takeRetainedValue()
+                if clinux_keep_capabilities(0) == 0 { body.run() }
+                return nil
+            }, context)
+        #expect(started == 0 && pthread_join(thread, nil) == 0)
+    }
+}
+
+@Suite struct RefusedVerdictsTests {
+    @Test func onlyWhatMayHavePassedIsGivenAgainAndNotForEver() {
+        var refused = RefusedVerdicts()
+        refused.add(1, .noEntry)
+        #expect(refused.take().isEmpty)
+        for _ in 0..<RefusedVerdicts.limit {
+            refused.add(1, .busy)
+            #expect(refused.take() == [1])
+        }
+        refused.add(1, .busy)
+        refused.add(2, .noMemory)
+        #expect(refused.take() == [2])
+    }
+
+    /// A kernel that refuses everything does not fill the memory.
+    @Test func thereIsAnEnd() {
+        var refused = RefusedVerdicts()
+        for id in 0..<UInt32(3 * RefusedVerdicts.room) { refused.add(id, .busy) }
+        #expect(refused.take().count == RefusedVerdicts.room)
+        refused.add(9_999_999, .busy)
+        #expect(refused.take() == [9_999_999])
+    }
+}
+
+@Suite struct QueueListTests {
+    @Test func findsTheOwnerOfAQueue() {
+        let text = "    5   4711     0 2    96     0     0        1  1\n 5300 2147485 3 2 96 0 0 17 1\n\nx y\n70000\n"
+        #expect(QueueList.port(of: 5300, in: text) == 2_147_485)
+        #expect(QueueList.port(of: 5, in: text) == 4711)
+        #expect(QueueList.port(of: 53, in: text) == nil)
+        #expect(QueueList.port(of: 5, in: "") == nil)
     }
 }
 

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import time
 
 from lab.namespaces import inside, run
 
@@ -84,15 +85,53 @@ def brief(host: str, device: str = "bond0") -> list[str]:
         output = run(host, *words, "-batch", "-", text="\n".join(what) + "\n")
         lines += [f"ip {json.dumps(_stable(each, 'address'), sort_keys=True)}" for each in entries(output)]
     output = run(host, "tc", "-j", "-batch", "-", text=f"qdisc show\nfilter show dev {device} egress\n", check=False)
-    lines += [f"tc {json.dumps(_stable(each, 'address'), sort_keys=True)}" for each in entries(output)]
+    try:
+        lines += [f"tc {json.dumps(_stable(each, 'address'), sort_keys=True)}" for each in entries(output)]
+    except json.JSONDecodeError:
+        # So tc writes what polices.
+        lines += _filters(host, device)
     lines += _ruleset(host)
-    lines += [f"xfrm {line}" for line in run(host, "ip", "xfrm", "policy").splitlines()]
+    lines += _security(host)
     with inside(host):
         for file in sorted(pathlib.Path("/proc/sys/net/ipv4/conf").iterdir()):
             if file.name not in FALLBACK_DEVICES:
                 lines.append(f"rp_filter {file.name} {(file / 'rp_filter').read_text().strip()}")
     lines = [line for line in lines if not any(f'"{name}"' in line for name in FALLBACK_DEVICES)]
     return sorted(set(_named_keys(lines)))
+
+
+def settle(lab, *hosts: str) -> None:
+    """Waits until the kernel has seen that all links are up, and has tried the IPv6 addresses that it gave them."""
+    time.sleep(1)
+    for host in hosts:
+        untried = ("ip", "-6", "address", "show", "tentative")
+        lab.wait(f"{host}: addresses are tried", lambda: not run(host, *untried).strip(), seconds=10)
+
+
+def _filters(host: str, device: str) -> list[str]:
+    """Queues of a host and filters of a device in tc's own words, without the numbers that the kernel chooses."""
+    output = run(host, "tc", "-batch", "-", text=f"qdisc show\nfilter show dev {device} egress\n", check=False)
+    lines: list[str] = []
+    for line in output.splitlines():
+        text = re.sub(r"\b(index|ref|bind|refcnt) \d+|police 0x\w+|^qdisc \w+ 8\w+:|\bid \d+", "", line).strip()
+        # What passes the bond by, a few packets, is taken off the rate.
+        text = re.sub(r"rate (\d+)Kbit burst \w+", lambda found: f"rate {round(int(found[1]), -2)}Kbit", text)
+        if line.startswith(("qdisc", "filter")):
+            lines.append(f"tc {line.split()[0]} {text}")
+        elif text and lines:
+            lines[-1] += f" {text}"
+    return lines
+
+
+def _security(host: str) -> list[str]:
+    """IPsec policies and states, each in a line, without the numbers that change with each packet."""
+    found: list[str] = []
+    for line in run(host, "ip", "-batch", "-", text="xfrm policy\nxfrm state\n").splitlines():
+        if not line.startswith((" ", "\t")):
+            found.append(f"xfrm {line.strip()}")
+        elif line.split()[0] in ("dir", "tmpl", "proto", "replay-window", "auth-trunc", "enc", "aead", "sel"):
+            found[-1] += f" {line.strip()}"
+    return found
 
 
 def entries(output: str) -> list[dict]:
@@ -110,6 +149,8 @@ def _named_keys(lines: list[str]) -> list[str]:
         number = int.from_bytes(bytes(map(int, key.split("."))), "big")
         text = text.replace(f'"{key}"', '"KEY"').replace(f", {number}]", ", KEY]")
     text = re.sub(r"fe80::[0-9a-f:]+", "LINK-LOCAL", text)
+    # What is left of the time of an address that a name has.
+    text = re.sub(r'"timeout": \d+, "val"', '"val"', text)
     text = re.sub(r'"address": "[0-9a-f:]{17}"', '"address": "MAC"', text)
     text = re.sub(r'"permaddr": "[0-9a-f:]+"', '"permaddr": "MAC"', text)
     return re.sub(r'"prog": {"id": \d+', '"prog": {"id": N', text).split("\n")
@@ -125,6 +166,17 @@ def difference(before: list[str], after: list[str]) -> list[str]:
     """Lines that went (with `-`) and that came (with `+`); empty when nothing is left behind."""
     old, new = set(before), set(after)
     return [f"- {line}" for line in sorted(old - new)] + [f"+ {line}" for line in sorted(new - old)]
+
+
+def told(off: list[str]) -> str:
+    """Lines of `difference` in few words: of each, where it is and what no line of the other side has."""
+    sides = {sign: {word for line in off if line[0] == sign for word in line.split(", ")} for sign in "-+"}
+    words = []
+    for line in off:
+        own = [word for word in line.split(", ") if word not in sides["+" if line[0] == "-" else "-"]]
+        name = re.search(r'"(?:ifname|dev|name|dst)": "([^"]*)"', line)
+        words.append(f"{line[:2]}{name.group(1) if name else line[2:40]}: {', '.join(own)[:300]}")
+    return "; ".join(words)
 
 
 def _stable(value, table: str):

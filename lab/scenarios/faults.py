@@ -2,11 +2,12 @@
 
 import time
 
-from lab import faults, spillway
+from lab import faults, namespaces, spillway
 from lab.faults import ERRORS, Faults
+from lab.lives import FLOW, Plain
 from lab.measure.ping import ping
-from lab.measure.state import brief, difference
-from lab.spillway import Spillway, is_bonded, settings, uses_only
+from lab.measure.state import brief, difference, settle, told
+from lab.spillway import Spillway, is_bonded, uses_only
 from lab.topology import SERVER, Topology
 
 VIRTUAL_TIME = True
@@ -16,7 +17,8 @@ LIVES = 5
 # Seconds after which all must be as it is without faults: what is refused is asked for again after 0.1 s and then each
 # second, and may be refused again.
 LIMIT = 15
-LIST = [{"description": "television", "destination_port": 7100}]
+# How often a service manager starts again what one refusal ended.
+STARTS = 60
 HOSTS = ("hg", "haap")
 
 
@@ -39,10 +41,11 @@ def run(lab):
 class Pair:
     """Both daemons under the injector, and how the kernel is at each point of their life without faults."""
 
-    def __init__(self, lab, network):
+    def __init__(self, lab, network, life: Plain | None = None, injectors: dict[str, Faults] | None = None):
         self.lab, self.network = lab, network
-        self.faults = {host: Faults(lab.out, host) for host in HOSTS}
-        self.value = {host: settings(host, network) for host in HOSTS}
+        self.what = life or Plain()
+        self.faults = injectors or {host: Faults(lab.out, host) for host in HOSTS}
+        self.value = self.what.settings(network)
         self.daemons = {host: Spillway(lab, host, self.value[host], before=self.faults[host].command) for host in HOSTS}
         self.hg, self.haap = self.daemons["hg"], self.daemons["haap"]
         self.wanted: dict[tuple[str, str], list[str]] = {}
@@ -55,27 +58,32 @@ class Pair:
 
     def learn(self):
         """A life without faults: how everything is to be."""
+        settle(self.lab, *HOSTS)
         for host in HOSTS:
             self.wanted[host, "before"] = brief(host)
+        seen = {host: self.faults[host].seen for host in HOSTS}
         self.life(self._remember)
         for host in HOSTS:
-            self.kinds[host] = {each.kind: each for each in reversed(self.faults[host].requests())}
-            self.lab.figure(f"{host}_requests", self.faults[host].seen)
+            # Numbers begin anew with each file of faults: of this life are those behind what there was.
+            requests = self.faults[host].requests()[seen[host]:]
+            self.kinds[host] = {each.kind: each for each in reversed(requests)}
+            self.lab.figure(f"{self.what.name}_{host}_requests", len(requests))
 
     def _remember(self, moment: str, *hosts: str):
         time.sleep(3)
         for host in hosts:
             self.wanted[host, moment] = brief(host)
 
-    def live(self, part: int, error: str, only: dict | None = None):
-        """A life in which the requests of one part fail, of both daemons; or the first of a kind, of hosts in `only`."""
+    def live(self, part: int, error: str, only: dict | None = None, fresh: bool = False):
+        """A life in which the requests of one part fail, of both daemons; or the first of a kind, of hosts in `only`.
+        With `fresh` the first of each kind that has not failed with this error fails besides."""
         if only is None:
-            self.name = f"{error}, {part} of {LIVES}"
+            self.name = f"{error}, {part} of {LIVES}, {self.what.name}"
         before = {host: self.faults[host].injected for host in HOSTS}
 
         def arm(host):
             if only is None:
-                self.faults[host].arm(part, error, LIVES)
+                self.faults[host].arm(part, error, LIVES, fresh=fresh)
             elif host in only:
                 self.faults[host].arm(1, error, **only[host])
 
@@ -100,7 +108,8 @@ class Pair:
                 break
             time.sleep(1)
         self.longest = max(self.longest, took)
-        detail = "; ".join(off)[:1200] or f"{took:.1f} s"
+        lines = [line for line in self.daemons[host].log().splitlines() if "component=kernel" in line][-12:]
+        detail = f"{told(off)[:3000]}; log: {lines}" if off else f"{took:.1f} s"
         return self.lab.check(f"{self.name}: {host} is as it should be ({moment})", not off, detail)
 
     def life(self, at, arm=lambda host: None):
@@ -108,33 +117,91 @@ class Pair:
         hg, haap = self.hg, self.haap
         for daemon in (hg, haap):
             daemon.configure(self.value[daemon.host])
+        forget(haap)
         haap.start()
         haap.wait_for("answers", lambda status: True)
         # One refusal may end a start: those of the aggregation point are looked at one by one.
         self.start_requests.setdefault("haap", self.faults["haap"].seen)
         arm("haap")
         arm("hg")
-        self.started(hg, has_all)
+        self.started(hg, self.has_all)
         self.network.lte.carrier(False)
         hg.wait_for("DSL alone", uses_only("dsl"))
         self.network.lte.carrier(True)
         hg.wait_for("bonded again", is_bonded, seconds=120)
         at("bonded", *HOSTS)
-        self.lab.check(f"{self.name}: the bond carries", ping("client", SERVER, 2).received > 0)
-        hg.configure(self.value["hg"] | {"bypass": LIST})
-        hg.reload()
-        at("with a list", "hg")
+        self.carries("the bond carries")
+        if self.what.is_whole:
+            self.killed()
+            at("bonded", *HOSTS)
+        for daemon in (hg, haap):
+            value = self.what.reloaded(daemon.host, self.value[daemon.host])
+            if value != daemon.value:
+                daemon.configure(value)
+                daemon.reload()
+        at("with a list", *(HOSTS if self.what.is_whole else ("hg",)))
+        if self.what.is_whole:
+            self.further()
+            at("with a list", *HOSTS)
         status = hg.stop()
         at("before", "hg")
         at("idle", "haap")
         self.lab.check(f"{self.name}: both end in order", (status, haap.stop()) == (0, 0))
         at("before", "haap")
 
-    def started(self, daemon: Spillway, condition):
-        """A start that is refused ends with status 1 and what the kernel said, and leaves nothing; then the next one,
-        as a service manager has it."""
+    def killed(self):
+        """`kill -9` of both: the next runs go on with what there is, or begin anew."""
+        for daemon in (self.haap, self.hg):
+            daemon.kill()
+        self.started(self.haap, lambda status: True, is_adopting=True)
+        self.started(self.hg, self.has_all, is_adopting=True)
+        self.hg.wait_for("goes on", self.has_all, seconds=120)
+
+    def further(self):
+        """DSL, which flows of the list take past the bond, is lost; packets wait for their turn; each is asked."""
+        self.network.dsl.carrier(False)
+        self.hg.wait_for("LTE alone", uses_only("lte"))
+        self.network.dsl.carrier(True)
+        self.hg.wait_for("bonded once more", self.has_all, seconds=120)
+        self.carries("echoes pass")
+        for daemon in (self.hg, self.haap):
+            # Which takes many requests, each of which may be refused twice.
+            answered = any(daemon.explain(*FLOW) for _ in range(12))
+            self.lab.check(f"{self.name}: {daemon.host} answers a question", answered)
+        time.sleep(2)
+        for host in HOSTS:
+            waiting = queued(host)
+            self.lab.check(f"{self.name}: {host}: no packet waits for ever", not waiting, str(waiting))
+
+    def carries(self, what: str):
+        """In a bounded time."""
+        begun = time.monotonic()
+        while not (received := ping("client", SERVER, 4, interval=0.1).received):
+            if time.monotonic() - begun > LIMIT:
+                break
+        self.lab.check(f"{self.name}: {what}", received > 0, f"{time.monotonic() - begun:.1f} s")
+
+    def has_all(self, status: dict) -> bool:
+        return has_all(status) and self.what.is_ready(status)
+
+    def starts(self, error: str):
+        """The aggregation point's start, which one refusal may end: the first of each kind that did not fail yet."""
+        self.name = f"{error}, starts, {self.what.name}"
+        forget(self.haap)
+        # As it is when it is looked at idle.
+        self.haap.configure(self.what.reloaded("haap", self.value["haap"]))
+        self.faults["haap"].arm(0, error, fresh=True)
+        self.started(self.haap, lambda status: True)
+        self.faults["haap"].arm(0)
+        self.same("haap", "idle")
+        self.lab.check(f"{self.name}: it ends in order", self.haap.stop() == 0)
+        self.same("haap", "before")
+
+    def started(self, daemon: Spillway, condition, is_adopting: bool = False):
+        """A start that is refused ends with status 1 and what the kernel said, and leaves nothing but what a run before
+        has left for the next one; then the next one, as a service manager has it."""
         status = None
-        for _ in range(12):
+        for _ in range(STARTS):
             written = len(daemon.log())
             daemon.start()
             deadline = time.monotonic() + 60
@@ -145,22 +212,36 @@ class Pair:
                 time.sleep(0.05)
             if daemon.alive():
                 break
-            self.ended(daemon, daemon.log()[written:])
+            self.ended(daemon, daemon.log()[written:], leaves=is_adopting)
         self.lab.check(f"{self.name}: {daemon.host} comes up", False, f"{status} {daemon.log()[-1500:]}", required=True)
 
-    def ended(self, daemon: Spillway, said: str):
+    def ended(self, daemon: Spillway, said: str, leaves: bool = False):
         code = daemon.stop()
         last = said.strip().splitlines()[-1:] or [""]
         error = self.name.split(",")[0].split()[0]
         self.lab.check(f"{self.name}: {daemon.host} says why it does not start, status 1", code == 1 and error in said
                        and "level=critical" in last[0], f"{code}: {last[0][:300]}")
+        if leaves:
+            return
         off = difference(self.wanted[daemon.host, "before"], brief(daemon.host))
-        self.lab.check(f"{self.name}: and leaves nothing", not off, "; ".join(off)[:800])
+        self.lab.check(f"{self.name}: and leaves nothing", not off, told(off)[:1500])
 
 
 def has_all(status: dict) -> bool:
     """Both legs, and what is leased."""
     return is_bonded(status) and bool(status["addresses"].get("address"))
+
+
+def forget(daemon: Spillway):
+    """What a run before may have left for this one is not there: it begins anew."""
+    if daemon.process is None:
+        daemon.forget()
+
+
+def queued(host: str) -> list[str]:
+    """Queues with packets that wait: number and how many."""
+    text = namespaces.run(host, "cat", "/proc/net/netfilter/nfnetlink_queue")
+    return [" ".join(line.split()[:3:2]) for line in text.splitlines() if line.split()[2] != "0"]
 
 
 def rest(lab, pair: Pair):
@@ -203,7 +284,7 @@ def refused(lab, pair: Pair):
         pair.ended(daemon, daemon.log()[written:])
         pair.faults[host].arm(0)
     pair.haap.start()
-    pair.started(pair.hg, has_all)
+    pair.started(pair.hg, pair.has_all)
     for host in HOSTS:
         pair.faults[host].arm(0, "EPERM", always=True)
     pair.network.lte.carrier(False)
@@ -225,6 +306,7 @@ def refused(lab, pair: Pair):
 
 def counted(lab, pair: Pair):
     """Each kind of request that there is without faults was made to fail, and the daemon read that it had."""
+    lab.save("kinds.json", faults.table(list(pair.faults.values())))
     for host in HOSTS:
         requests = pair.faults[host].requests()
         failed = {each.kind for each in requests if each.error}

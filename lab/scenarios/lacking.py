@@ -1,4 +1,4 @@
-"""Modules that cannot be loaded; access links that vanish and come back with another index (village)."""
+"""Modules, addresses and queues that are not to be had; access links that come back with another index (village)."""
 
 import contextlib
 import os
@@ -9,10 +9,10 @@ import time
 
 from lab import namespaces, spillway
 from lab.measure.ping import ping
-from lab.measure.state import brief, difference
+from lab.measure.state import brief, difference, settle
 from lab.scenarios.faults import has_all
 from lab.spillway import Spillway, is_bonded, leg_states, settings, uses_only
-from lab.topology import SERVER, Topology
+from lab.topology import HAAP, SERVER, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary()]
@@ -35,6 +35,7 @@ prepare = spillway.prepare
 
 def run(lab):
     with Topology.load("village") as network, Loader(lab) as loader:
+        settle(lab, "hg", "haap")
         without = {host: brief(host) for host in ("hg", "haap")}
         daemons = {host: Spillway(lab, host, settings(host, network)) for host in ("hg", "haap")}
         for module, asked, host, said in AT_ONCE:
@@ -42,7 +43,11 @@ def run(lab):
         for module, asked, said in LATER:
             recovers(lab, network, loader, daemons, module, asked, said)
         stands_in(lab, loader, daemons)
+        elsewhere(lab, network, daemons["haap"])
         with daemons["haap"], daemons["hg"]:
+            daemons["hg"].wait_for("bonded", has_all)
+            for daemon in daemons.values():
+                doubled(lab, network, daemon)
             replaced(lab, network, daemons["hg"])
 
 
@@ -131,6 +136,38 @@ def stands_in(lab, loader: Loader, daemons):
         lab.check("and it is said", "LTE takes what police refuses" in hg.log()[written:])
         lab.check("the bond carries", ping("client", SERVER, 2).received == 2)
         lab.check("in order once more", (hg.stop(), haap.stop()) == (0, 0))
+
+
+def elsewhere(lab, network, haap: Spillway):
+    """An aggregation point whose address is not on its host runs, as the address may come, and says so."""
+    own, written = haap.value, len(haap.log())
+    lab.check("nothing is said of addresses that are there", "address-missing" not in haap.log())
+    haap.configure(settings("haap", network, address=["192.0.2.99"], anycast=[HAAP]))
+    haap.start()
+    haap.wait_for("runs without its address", lambda status: True)
+    said = [line for line in haap.log()[written:].splitlines() if "reason=address-missing" in line]
+    lab.check("it says which address is missing", len(said) == 1 and "address=192.0.2.99" in said[0]
+              and "level=warning" in said[0], str(said))
+    lab.check("and ends in order", haap.stop() == 0)
+    haap.configure(own)
+
+
+def doubled(lab, network, first: Spillway):
+    """A second daemon on a host says what is wrong, and does nothing to the first one's objects."""
+    host, name, own = first.host, f"second-{first.host}", first.value
+    other = {"control": {"socket": f"/run/spillway/{name}.sock"}, "state": {"directory": f"/run/spillway/{name}"}}
+    before = brief(host)
+    second = Spillway(lab, host, settings(host, network, **other))
+    second.log_file = lab.out / f"{name}.log"
+    second.start()
+    lab.wait(f"a second daemon in {host} ends", lambda: not second.alive(), seconds=10)
+    code, log = second.stop(), second.log()
+    said = "bind queue 5300: EPERM: another daemon or program on this host has the queue"
+    lab.check(f"a second daemon in {host} says why, status 1", code == 1 and said in log, f"{code}: {log[-500:]}")
+    off = difference(before, brief(host))
+    lab.check("the first one's objects are as they were", not off, "; ".join(off)[:800])
+    # Both have one file.
+    first.configure(own)
 
 
 def replaced(lab, network, hg: Spillway):

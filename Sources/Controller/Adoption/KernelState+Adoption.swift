@@ -1,7 +1,6 @@
 import Addresses
 import Configuration
 import GREBonding
-import NFTables
 import NetlinkKit
 
 // A run that takes over from one that was killed: what it would make is there. So nothing is made, but all that is
@@ -31,9 +30,7 @@ extension KernelState {
             _ = mend(Clock.now())
         }
         isQuiet = false
-        sweepTables()
-        sweepAddresses(kernel)
-        sweep(kernel, requestIDs)
+        sweep(SweepScope(kernel: kernel, requestIDs: requestIDs, takesAddresses: true), mayWait: false)
         return quietDrift
     }
 
@@ -49,29 +46,5 @@ extension KernelState {
         }
         let numbers = Self.actionNumbers(present, colouring)
         if numbers.count == colouring.actions.joined().count { actions[link] = numbers }
-    }
-
-    private func sweepTables() {
-        var transaction = Transaction()
-        let all = [
-            SegmentTable.table, PolicyTable.name, NameRules.table, SourceTable.table, PinTable.name, TableName(.ip, "spillway"),
-            TableName(.ip6, "spillway"), TableName(.ip, "spillway_nat"), TableName(.ip, "spillway_dhcp"),
-        ]
-        for table in all where places.tables[table] == nil { transaction.deleteIfPresent(table) }
-        _ = try? tables.commit(transaction)
-    }
-
-    private func sweepAddresses(_ kernel: KernelConfiguration) {
-        let wanted = Set(applied.values.joined().compactMap { object in
-            if case .address(let link, let prefix, _) = object { "\(index(of: link)) \(prefix)" } else { nil }
-        })
-        for family in IPFamily.allCases {
-            for found in (try? route.addresses(family)) ?? []
-            where found.address.protocol == kernel.routeProtocol
-                && !wanted.contains("\(found.address.link) \(found.address.address)")
-            {
-                remove(found.address.delete())
-            }
-        }
     }
 }

@@ -46,7 +46,8 @@ extension KernelState {
             for request in requests.dropFirst() { try route.perform(request) }
             if settings.isUp == true { try route.perform(Link.setUp(.name(name), true)) }
         } catch {
-            remove(Link.delete(.name(name)))
+            // What is half made goes before it is made again.
+            if !remove(Link.delete(.name(name))) { leftovers[.base, default: []].append(.link(name: name, settings)) }
             throw error
         }
         unmade.remove(name)
@@ -84,24 +85,12 @@ extension KernelState {
     }
 
     func remove(_ object: KernelObject) throws {
-        // Gone already, with its device or by another hand: that is what was wanted, if the kernel keeps saying so.
-        for _ in 0..<3 {
-            if try !isAbsent(object) { break }
+        if case .rule = object {
+            try removing(\.isAbsenceOfRule) { try delete(object) }
+        } else {
+            try removing { try delete(object) }
         }
         forget(object)
-    }
-
-    /// Deletes it, unless it is not there.
-    private func isAbsent(_ object: KernelObject) throws -> Bool {
-        do {
-            try delete(object)
-            return false
-        } catch let error as KernelError {
-            // A rule is on no device that could be missing.
-            if case .rule = object, error.errno != .noEntry { throw error }
-            if error.isAbsence { return true }
-            throw error
-        }
     }
 
     private func delete(_ object: KernelObject) throws {

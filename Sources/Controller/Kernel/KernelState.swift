@@ -56,6 +56,8 @@ final class KernelState {
     /// Whether somebody calls ``deleteEnded()`` after each round of events; else devices go at once.
     var deletesTogether = false
     var leftovers: [Owner: [KernelObject]] = [:]
+    /// What a run before has left, if not all of it has gone.
+    var unswept: SweepScope?
     /// Devices of ours that could not be made: what has such a name, if anything, is another's.
     var unmade: Set<String> = []
     var finishAt = Instant(nanoseconds: 0)
@@ -89,11 +91,15 @@ final class KernelState {
         if scheduler == nil { scheduler = try SchedulerProgram() }
     }
 
-    /// - Parameter report: takes a line for each thing that could not be done
-    init(report: @escaping (String) -> Void) throws(KernelError) {
+    /// - Parameters:
+    ///   - transport: what requests about devices, addresses, routes and rules go by, given the socket
+    ///   - report: takes a line for each thing that could not be done
+    init(
+        transport: (NetlinkSocket) -> any NetlinkTransport = { $0 }, report: @escaping (String) -> Void
+    ) throws(KernelError) {
         let socket = try NetlinkSocket(.route)
         port = socket.port
-        route = Exchange(socket)
+        route = Exchange(transport(socket))
         tables = try NFTablesClient()
         self.report = report
     }
@@ -167,6 +173,7 @@ final class KernelState {
         removeLeftovers { $0 != .security }
         apply([], for: .security)
         removeLeftovers { _ in true }
+        tryAgain(Self.attempts, while: { unswept != nil }) { sweepAgain() }
     }
 
     /// Connections with this mark begin anew with their next packets.

@@ -156,31 +156,14 @@ final class SecurityKernel {
         return Dictionary(found.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
-    func allPolicies() throws(KernelError) -> [ObservedSecurityPolicy] { try exchange().observedSecurityPolicies() }
+    /// Whether there is IPsec in this kernel.
+    var isAvailable: Bool { (try? exchange()) != nil }
 
-    /// Removes what a run before has left: states that have our mark, whatever the settings are now, and policies.
-    /// - Parameter wanted: what is to stay
-    func sweep(_ requestIDs: ClosedRange<UInt32>, keeping wanted: [KernelObject] = []) {
-        guard let exchange = try? exchange() else { return }
-        var kept: Set<SecurityStateID> = [], policies: Set<SecurityPolicy> = []
-        for object in wanted {
-            switch object {
-            case .state(let state): kept.insert(state.id)
-            case .policy(let policy): policies.insert(policy)
-            default: break
-            }
-        }
-        for state in (try? exchange.securityStates()) ?? [] where LegKeys.made(state) && !kept.contains(state.id) {
-            do { try remove(state.id) } catch { try? remove(state.id) }
-        }
-        let left = ((try? exchange.securityPolicies()) ?? [])
-            .filter { LegPolicies.has($0, requestIDs) && !policies.contains($0) }
-        // Once more where it was refused.
-        let requests = left.map { $0.delete() }
-        for (request, result) in zip(requests, exchange.perform(requests)) {
-            if case .failure = result { _ = exchange.perform([request]) }
-        }
-    }
+    func everyState() throws(KernelError) -> [ObservedSecurityState] { try exchange().securityStates() }
+
+    func everyPolicy() throws(KernelError) -> [SecurityPolicy] { try exchange().securityPolicies() }
+
+    func allPolicies() throws(KernelError) -> [ObservedSecurityPolicy] { try exchange().observedSecurityPolicies() }
 }
 
 extension ReplayState {

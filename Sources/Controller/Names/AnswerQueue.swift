@@ -46,7 +46,7 @@ final class AnswerQueue {
         packets &+= UInt64(waiting.count)
         if !answers.isEmpty { take(answers) }
         do throws(KernelError) {
-            for id in waiting { try writer.append(.accept, id: id) }
+            for id in queue.takeRefused() + waiting { try writer.append(.accept, id: id) }
             try writer.flush()
         } catch {
             lastError = error

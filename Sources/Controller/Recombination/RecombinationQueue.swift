@@ -76,6 +76,7 @@ final class RecombinationQueue {
         } catch {
             lastError = "\(error)"
         }
+        for id in queue.takeRefused() { accept(UInt64(id)) }
         flush()
     }
 

@@ -9,12 +9,14 @@ extension KernelState {
     /// The reason for a refusal may have passed by then.
     private static let pause = Duration.milliseconds(100)
     private static let patience = Duration.seconds(1)
-    /// How often the end asks for what could not be removed.
-    private static let attempts = 4
+    /// How often the end, and a start, ask for what could not be removed.
+    static let attempts = 4
+    /// How often the kernel has to say that there is no such thing.
+    private static let denials = 3
 
     /// Takes note of a step that failed.
     func leave(_ step: Plan.Step, of owner: Owner) {
-        if unfinished.isEmpty, leftovers.isEmpty { finishAt = Clock.now() + Self.pause }
+        finishSoon()
         switch step {
         case .create(let object), .change(_, let object): unfinished.add(object, of: owner)
         case .remove(let object) where step.isElement: unfinished.add(object, of: owner)
@@ -22,12 +24,20 @@ extension KernelState {
         }
     }
 
+    private var isFinished: Bool { unfinished.isEmpty && leftovers.isEmpty && unswept == nil }
+
+    /// The next round is due in a moment, unless one is already.
+    func finishSoon() {
+        if finishAt <= Clock.now() { finishAt = Clock.now() + Self.pause }
+    }
+
     /// Asks again for what was refused.
     /// - Returns: when it wants to be called again; nil: nothing is left to do
     func finish(_ now: Instant) -> Instant? {
-        if unfinished.isEmpty, leftovers.isEmpty { return nil }
+        if isFinished { return nil }
         guard finishAt <= now else { return finishAt }
         removeLeftovers()
+        sweepAgain()
         let others = suspects
         suspects = unfinished
         isFinishing = true
@@ -35,8 +45,13 @@ extension KernelState {
         isFinishing = false
         unfinished.formUnion(suspects)
         suspects = others
+        if isFinished {
+            // What is refused next need not wait that long.
+            finishAt = Instant(nanoseconds: 0)
+            return nil
+        }
         finishAt = Clock.now() + Self.patience
-        return unfinished.isEmpty && leftovers.isEmpty ? nil : finishAt
+        return finishAt
     }
 
     /// What stands where other objects are about to be made goes first.
@@ -47,7 +62,7 @@ extension KernelState {
         for (owner, left) in leftovers {
             let inTheWay = left.filter { wanted.contains($0.identity) }
             if inTheWay.isEmpty { continue }
-            for object in inTheWay { _ = isRemoved(object) }
+            for object in inTheWay { _ = attempt { try remove(object) } }
             let others = left.filter { !wanted.contains($0.identity) }
             leftovers[owner] = others.isEmpty ? nil : others
         }
@@ -55,28 +70,38 @@ extension KernelState {
 
     /// At the end: there is no later.
     func removeLeftovers(_ isMeant: (Owner) -> Bool) {
-        for number in 1...Self.attempts {
-            guard leftovers.keys.contains(where: isMeant) else { return }
-            // The reason for it may need a moment to pass.
+        tryAgain(Self.attempts, while: { leftovers.keys.contains(where: isMeant) }) { removeLeftovers(only: isMeant) }
+    }
+
+    /// The reason for a refusal may need a moment to pass.
+    func tryAgain(_ times: Int, while isOpen: () -> Bool, _ body: () -> Void) {
+        for number in 1...times {
+            guard isOpen() else { return }
             if number > 1 { usleep(UInt32(Self.pause.nanoseconds / 1000)) }
-            removeLeftovers(only: isMeant)
+            body()
         }
     }
 
-    private func isRemoved(_ object: KernelObject) -> Bool {
-        do {
-            try remove(object)
-            return true
-        } catch {
-            refuse(error)
-            return false
+    /// How anything is removed. That it is not there, gone with its device or by another hand, is what was wanted, if
+    /// the kernel keeps saying so; what it refuses otherwise is asked for again later.
+    func removing(_ isAbsence: (KernelError) -> Bool = \.isAbsence, _ remove: () throws -> Void) throws {
+        for _ in 0..<Self.denials {
+            do { return try remove() } catch let error as KernelError where isAbsence(error) {}
         }
     }
+
+    /// The same of what nobody will ask for later but a sweep; whether it is gone.
+    func isGone(_ isAbsence: (KernelError) -> Bool = \.isAbsence, _ remove: () throws -> Void) -> Bool {
+        attempt { try removing(isAbsence, remove) }
+    }
+
+    @discardableResult
+    func remove(_ request: NetlinkKit.Request) -> Bool { isGone { try route.perform(request) } }
 
     private func removeLeftovers(only isMeant: (Owner) -> Bool = { _ in true }) {
         for (owner, left) in leftovers where isMeant(owner) {
             var still: [KernelObject] = []
-            for object in left where !isRemoved(object) { still.append(object) }
+            for object in left where !attempt({ try remove(object) }) { still.append(object) }
             leftovers[owner] = still.isEmpty ? nil : still
         }
     }
@@ -106,4 +131,7 @@ extension KernelError {
         default: false
         }
     }
+
+    /// A rule is on no device that could be missing.
+    var isAbsenceOfRule: Bool { errno == .noEntry }
 }

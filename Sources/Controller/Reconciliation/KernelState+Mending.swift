@@ -99,7 +99,7 @@ extension KernelState {
         if !remade.isEmpty { onRecreated(owner) }
     }
 
-    /// - Returns: whether it had to be made anew
+    /// - Returns: whether what is on it has to be made anew
     private func mendLink(_ name: String, _ settings: LinkSettings) throws -> Bool {
         var found = try knownIndex(of: name).flatMap { try route.link(.index($0)) }
         // Nobody else's, whatever its name is.
@@ -113,15 +113,17 @@ extension KernelState {
             try create(.link(name: name, settings))
             return true
         }
-        unmade.remove(name)
         remember(name, found.index)
         let drift = found.drift(from: settings, name: name)
-        guard !drift.isEmpty else { return false }
-        drift.forEach(note)
-        if found.name != name { try rename(found, to: name) }
-        if found.master != nil { try route.perform(Link.release(.name(name))) }
-        if !found.matches(settings) { try route.perform(Link.change(.name(name), settings)) }
-        return false
+        if !drift.isEmpty {
+            drift.forEach(note)
+            if found.name != name { try rename(found, to: name) }
+            if found.master != nil { try route.perform(Link.release(.name(name))) }
+            if !found.matches(settings) { try route.perform(Link.change(.name(name), settings)) }
+        }
+        // One that was half made, and could not be removed, is whole now: what is on it is still to come.
+        leftovers[.base]?.removeAll { $0.identity == .link(name) }
+        return unmade.remove(name) != nil
     }
 
     private func rename(_ link: Link, to name: String) throws {

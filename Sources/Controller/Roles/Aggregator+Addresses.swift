@@ -46,6 +46,20 @@ extension Aggregator {
         addressesDue = now + lifetime / 4
     }
 
+    /// Says which addresses that gateways call are on no device: what is sent to them does not arrive. The device of
+    /// the canonical addresses does not count: it has the DHCP server's, which may be one of them.
+    func warnOfMissingAddresses() {
+        let inside = common.state.index(of: CanonicalDevice.name)
+        for address in Set(settings.addresses + settings.anycast).sorted() where !keeps(address) {
+            guard let present = try? common.state.route.addresses(address.family).map(\.address),
+                !present.contains(where: { $0.address.address == address && $0.link != inside })
+            else { continue }
+            common.log(
+                .warning, "address-missing", "it is on no device of this host: gateways that call it are not heard",
+                ["address": address])
+        }
+    }
+
     /// Whether the kernel has taken the addresses of the run before away. Its bonds may be at another machine since.
     func haveAddressesLapsed() -> Bool {
         guard settings.addressLifetime != nil else { return false }

@@ -138,6 +138,7 @@ final class Aggregator: Role {
         } catch {
             common.log(.warning, "record-not-written", "\(error)")
         }
+        warnOfMissingAddresses()
         try common.watchKernel(loop)
         for address in Set(settings.addresses + settings.anycast).sorted() {
             let socket = try ControlSocket(local: address)

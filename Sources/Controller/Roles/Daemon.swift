@@ -175,12 +175,8 @@ final class Common {
 
     /// Ours from a run that did not end in an orderly way.
     func sweep(_ kernel: KernelConfiguration, _ ipsec: IPsecConfiguration?) {
-        var transaction = Transaction()
-        transaction.deleteIfPresent(SegmentTable.table)
-        transaction.deleteIfPresent(PolicyTable.name)
-        transaction.deleteIfPresent(NameRules.table)
-        _ = try? state.tables.commit(transaction)
-        state.sweep(kernel, (ipsec ?? IPsecConfiguration(keys: .configured)).requestIDs)
+        let requestIDs = (ipsec ?? IPsecConfiguration(keys: .configured)).requestIDs
+        state.sweep(SweepScope(kernel: kernel, requestIDs: requestIDs), mayWait: true)
     }
 
     /// JSON of a bond's resequencer.

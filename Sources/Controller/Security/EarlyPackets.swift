@@ -62,6 +62,7 @@ final class EarlyPackets {
                 accept([packet])
             }
         }
+        accept(queue.takeRefused())
         flush()
     }
 

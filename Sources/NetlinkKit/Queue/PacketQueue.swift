@@ -29,6 +29,7 @@ public final class PacketQueue {
     public private(set) var malformed: UInt64 = 0
     /// Verdicts that the kernel refused, most often because the packet was gone (`ENOENT`).
     public private(set) var refusals: UInt64 = 0
+    private var refused = RefusedVerdicts()
 
     let socket: NetlinkSocket
     private let buffer: UnsafeMutableRawBufferPointer
@@ -65,6 +66,10 @@ public final class PacketQueue {
         if error.errno == .invalid {
             // So says a kernel that knows no such requests.
             throw .unsupported(feature: "NFQUEUE", minimumKernel: "the module nfnetlink_queue")
+        }
+        if case .refused(var refusal) = error, refusal.errno == .notPermitted, let port = QueueList.port(of: number) {
+            refusal.message = "another daemon or program on this host has the queue (netlink port \(port))"
+            throw .refused(refusal)
         }
         throw error
     }
@@ -127,6 +132,11 @@ public final class PacketQueue {
         return packets
     }
 
+    /// Numbers of packets whose verdict the kernel refused for a reason that may have passed: they still wait, and are
+    /// to get it once more. After several refusals a packet is not among them. Of a verdict on all up to a packet it is
+    /// that packet's number.
+    public func takeRefused() -> [UInt32] { refused.take() }
+
     /// - Returns: 1 for a packet, 0 for anything else
     private func take(_ i: Int, _ body: (borrowing QueuedPacket) -> Void) -> Int {
         guard lengths[i] >= 0, Int(lengths[i]) <= slot else {
@@ -144,7 +154,10 @@ public final class PacketQueue {
             return 1
         }
         if let answer = Acknowledgement(message) {
-            if answer.errno != 0 { refusals &+= 1 }
+            if answer.errno != 0 {
+                refusals &+= 1
+                refused.add(message.sequence, Errno(rawValue: answer.errno))
+            }
         } else {
             malformed &+= 1
         }

@@ -20,7 +20,7 @@ public struct PacketVerdict: RawRepresentable, Hashable, Sendable {
 /// is made. Verdicts stay in it until it is full or flushed.
 ///
 /// No acknowledgements are asked for; the kernel's refusals come back through the queue's receive
-/// (``PacketQueue/refusals``).
+/// (``PacketQueue/refusals``, ``PacketQueue/takeRefused()``).
 public struct VerdictWriter: ~Copyable {
     private let queue: PacketQueue
     private let buffer: UnsafeMutableRawBufferPointer
@@ -74,7 +74,9 @@ public struct VerdictWriter: ~Copyable {
         message.storeBytes(of: UInt32(size), toByteOffset: 0, as: UInt32.self)
         message.storeBytes(of: type, toByteOffset: 4, as: UInt16.self)
         message.storeBytes(of: MessageFlags.request.rawValue, toByteOffset: 6, as: UInt16.self)
-        message.storeBytes(of: 0, toByteOffset: 8, as: UInt64.self)
+        // By its sequence number a refusal is known to be of this packet.
+        message.storeBytes(of: id, toByteOffset: 8, as: UInt32.self)
+        message.storeBytes(of: 0, toByteOffset: 12, as: UInt32.self)
         message.storeBytes(of: 0, toByteOffset: 16, as: UInt16.self)
         message.storeBytes(of: queue.number.bigEndian, toByteOffset: 18, as: UInt16.self)
         message.storeBytes(of: 12, toByteOffset: 20, as: UInt16.self)

@@ -15,6 +15,7 @@ extension Trait where Self == ConditionTrait {
 /// Runs `body` with its thread in a new, empty network namespace; processes it starts are in it too.
 /// - Parameter report: takes what the kernel refuses
 func inNewNamespace<Result>(
+    transport: (NetlinkSocket) -> any NetlinkTransport = { $0 },
     report: @escaping (String) -> Void = { Issue.record("\($0)") }, _ body: (KernelState) throws -> Result
 ) throws -> Result {
     let home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
@@ -24,7 +25,7 @@ func inNewNamespace<Result>(
     defer {
         if clinux_setns(home, Int32(CLINUX_NEW_NETWORK)) != 0 { fatalError("cannot return to the first namespace") }
     }
-    return try body(KernelState(report: report))
+    return try body(KernelState(transport: transport, report: report))
 }
 
 /// Runs a command in this thread's namespace and returns what it prints.
