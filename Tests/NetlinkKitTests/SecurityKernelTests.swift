@@ -199,6 +199,7 @@ private func policy(_ from: String, _ to: String, _ direction: SecurityPolicy.Di
         try withLink("spillway-esp-peer") { exchange in
             var wanted = try state()
             wanted.lifetime = .init(softBytes: 100, hardBytes: 300)
+            wanted.packetsBetweenNotices = 2
             try exchange.perform(wanted.add())
             let selector = TrafficSelector(
                 from: IPPrefix(host: wanted.source), to: IPPrefix(host: wanted.destination))

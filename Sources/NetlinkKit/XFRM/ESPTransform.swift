@@ -114,6 +114,7 @@ enum StateSpace {
     static let aead = Attribute<StateSpace, Algorithm>(XFRMA_ALG_AEAD, "XFRMA_ALG_AEAD")
     static let aeadBytes = Attribute<StateSpace, [UInt8]>(XFRMA_ALG_AEAD, "XFRMA_ALG_AEAD")
     static let replay = Attribute<StateSpace, ReplayState>(XFRMA_REPLAY_ESN_VAL, "XFRMA_REPLAY_ESN_VAL")
+    static let replayThreshold = Attribute<StateSpace, UInt32>(XFRMA_REPLAY_THRESH, "XFRMA_REPLAY_THRESH")
     static let interfaceID = Attribute<StateSpace, UInt32>(XFRMA_IF_ID, "XFRMA_IF_ID")
     static let offload = Attribute<StateSpace, Structure<xfrm_user_offload>>(XFRMA_OFFLOAD_DEV, "XFRMA_OFFLOAD_DEV")
     static let mark = Attribute<StateSpace, SecurityMark>(XFRMA_MARK, "XFRMA_MARK")

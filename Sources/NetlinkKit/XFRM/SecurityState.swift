@@ -13,6 +13,9 @@ public struct SecurityState: Hashable, Sendable {
     public var requestID: UInt32
     public var transform: ESPTransform
     public var replay: ReplayState
+    /// After so many packets ``SecurityEvent/sequence(_:_:)`` tells how far it has come, or after a second. The kernel's
+    /// own number is 2: whoever listens would be woken by every other packet.
+    public var packetsBetweenNotices: UInt32 = 4096
     public var lifetime = Lifetime()
     /// What it decrypts is handed to the device with this number (`xfrm_interface`); 0: to nothing special.
     public var interfaceID: UInt32 = 0
@@ -133,6 +136,7 @@ extension SecurityState {
         ) {
             transform.write(to: &$0)
             $0.put(StateSpace.replay, replay)
+            $0.put(StateSpace.replayThreshold, packetsBetweenNotices)
             if interfaceID != 0 { $0.put(StateSpace.interfaceID, interfaceID) }
             if let offload {
                 var value = xfrm_user_offload()
