@@ -37,6 +37,7 @@ final class Aggregator: Role {
     var lteKept: [UInt32: KeptLegRate] = [:]
     var lteUnwritten: Set<UInt32> = []
     var lteRecalled: [UInt32: LegRateRecord] = [:]
+    private var setups = SetupLine()
     var lteSampling = SampleTimes()
     var receivedAt = Instant(nanoseconds: 0)
     private(set) var radius: RADIUSService?
@@ -159,8 +160,10 @@ final class Aggregator: Role {
         for id in prefixWait.takeDue(now) {
             for input in filterList(of: id) { run(point.handle(input, now: now)) }
         }
+        let setups = takeSetups(now)
         common.state.deleteEnded()
         return [
+            setups,
             point.deadline, common.queue.deadline, watch.due, leases?.work(now), rounds.due, lteSampling.due, radius,
             prefixWait.due, ipsec?.work(now), common.state.mend(now),
             common.sampleFlood(now), keepAddresses(now),
@@ -186,12 +189,32 @@ final class Aggregator: Role {
 
     private func receive(_ socket: ControlSocket) {
         common.drain(socket, settings.dialect) { message, received in
+            guard message.type != .setupRequest else {
+                return line(SetupLine.Request(message: message, source: received.source, destination: received.destination))
+            }
             receivedAt = received.at
             run(
                 point.handle(
                     .message(message, from: received.source, to: received.destination), now: received.at))
         }
         for address in socket.tooBig() { watch.doubt(address, now: Clock.now()) }
+    }
+
+    private func line(_ request: SetupLine.Request) {
+        switch setups.add(request) {
+        case .waits: break
+        case .waitsAlready: common.count(DiscardReason.duplicate.rawValue)
+        case .noRoom: common.count("flood")
+        }
+    }
+
+    /// - Returns: when the next one has its turn; nil: none waits
+    private func takeSetups(_ now: Instant) -> Instant? {
+        repeat {
+            guard let next = setups.next() else { return nil }
+            run(point.handle(.message(next.message, from: next.source, to: next.destination), now: Clock.now()))
+        } while Clock.now() < now + SetupLine.turn
+        return setups.isEmpty ? nil : now
     }
 
     func run(_ effects: [AggregationPoint.Effect]) {

@@ -1,0 +1,38 @@
+import Addresses
+import GREBonding
+import Testing
+
+@testable import Controller
+
+@Suite struct SetupLineTests {
+    private func request(_ number: UInt32) -> SetupLine.Request {
+        SetupLine.Request(
+            message: ControlMessage(type: .setupRequest, leg: .secondary, key: 0, attributes: []),
+            source: .v4(IPv4Address(rawValue: number)), destination: .v4(IPv4Address(10, 9, 0, 1)))
+    }
+
+    @Test func eachHasItsTurnInOrderAndOnce() {
+        var line = SetupLine()
+        #expect(line.isEmpty && line.next() == nil)
+        for number in 0..<10 as Range<UInt32> { #expect(line.add(request(number)) == .waits) }
+        #expect(line.add(request(3)) == .waitsAlready)
+        for number in 0..<10 as Range<UInt32> { #expect(line.next() == request(number)) }
+        #expect(line.isEmpty && line.next() == nil)
+        #expect(line.add(request(3)) == .waits)
+    }
+
+    /// Whatever comes, and however long: so many wait, and no more.
+    @Test func thereIsAnEnd() {
+        var line = SetupLine()
+        var taken: UInt32 = 0
+        for number in 0..<UInt32(10 * SetupLine.limit) {
+            let outcome = line.add(request(number))
+            if number < SetupLine.limit { #expect(outcome == .waits) }
+            if number >= SetupLine.limit, number < 2 * SetupLine.limit { #expect(outcome == .noRoom) }
+            if number >= 2 * SetupLine.limit, number % 2 == 0, line.next() != nil { taken += 1 }
+        }
+        var left = 0
+        while line.next() != nil { left += 1 }
+        #expect(left <= SetupLine.limit && taken == 8 * SetupLine.limit / 2)
+    }
+}
