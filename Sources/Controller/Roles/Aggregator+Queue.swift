@@ -68,6 +68,10 @@ extension Aggregator {
             lteSampling.busy.remove(id)
             return
         }
+        if lteRates[id]?.isIdle(given: given.bytes, now: now) ?? false {
+            if !(lteRates[id]?.isBusy ?? false) { lteSampling.busy.remove(id) }
+            return
+        }
         let heard = point.sessions[id]?.heard(on: .primary)
         let asks = lteRates[id]?.sampled(given: given.bytes, waiting: given.waiting, heard: heard, now: now) ?? false
         let asksDSL = lteRates[id]?.wantsSign ?? false

@@ -15,6 +15,7 @@ final class SchedulerProgram {
     let id: UInt32
     private let plans: Int32
     private let states: Int32
+    private let scratch = UnsafeMutablePointer<scheduler_state>.allocate(capacity: 1)
 
     init() throws(SystemError) {
         plans = try SystemError.check(
@@ -24,8 +25,10 @@ final class SchedulerProgram {
                 "bpf map", clinux_bpf_hash("spillway_state", UInt32(MemoryLayout<scheduler_state>.size), Self.capacity))
         } catch {
             close(plans)
+            scratch.deallocate()
             throw error
         }
+        scratch.initialize(to: scheduler_state())
         var words = Self.words
         Self.place(plans, at: 0x7370_696c_6c77_6101, &words)
         Self.place(states, at: 0x7370_696c_6c77_6102, &words)
@@ -35,6 +38,7 @@ final class SchedulerProgram {
             let number = errno
             close(plans)
             close(states)
+            scratch.deallocate()
             // The last line says how many instructions were looked at, the one before it why that was the end.
             let text = String(decoding: log.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
             let reason = text.split(separator: "\n").last { !$0.hasPrefix("processed ") } ?? ""
@@ -47,6 +51,7 @@ final class SchedulerProgram {
         close(descriptor)
         close(plans)
         close(states)
+        scratch.deallocate()
     }
 
     /// Instructions that load this constant, a word and the word after it, load a table instead.
@@ -80,13 +85,16 @@ final class SchedulerProgram {
     /// Bytes that were given to the second leg, and how many of them still wait for their time here.
     /// - Parameter rate: bytes a second that leave
     func givenToSecond(link: UInt32, rate: UInt64) -> (bytes: UInt64, waiting: UInt64)? {
-        guard let state = state(link: link) else { return nil }
+        // Asked for each bond each second: what is read need not be cleared before, nor copied.
+        var key = link
+        guard clinux_bpf_get(states, &key, scratch) == 0 else { return nil }
+        let (bytes, free) = (scratch.pointee.bytes.1, scratch.pointee.free.1)
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         let now = UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
-        guard state.free.1 > now, rate > 0 else { return (state.bytes.1, 0) }
-        let waiting = UInt64(Double(state.free.1 - now) * Double(rate) / 1e9)
-        return (state.bytes.1, min(waiting, state.bytes.1))
+        guard free > now, rate > 0 else { return (bytes, 0) }
+        let waiting = UInt64(Double(free - now) * Double(rate) / 1e9)
+        return (bytes, min(waiting, bytes))
     }
 
     func plan(link: UInt32) -> scheduler_plan? {

@@ -114,6 +114,17 @@ public struct LegRate: Hashable, Sendable {
     /// Whether a sample is wanted soon, or only now and then. Flows with a long round trip load a leg in bursts.
     public var isBusy: Bool { probe != nil || loaded.map { $0 + Self.lull > sample?.sent ?? $0 } ?? false }
 
+    /// Takes that the leg has been given nothing more, if there is nothing to be seen in that: what a bond costs that does
+    /// not use it, as most do not most of the time.
+    /// - Returns: false: ``sampled(given:waiting:heard:now:)`` has to look
+    public mutating func isIdle(given total: UInt64, now: Instant) -> Bool {
+        guard total == self.total, isWorthUsing, probe == nil, base.value != nil, sample != nil else { return false }
+        sample?.sent = now
+        wantsSign = false
+        gaps += 1
+        return true
+    }
+
     /// Takes how many bytes have been given to the leg since whenever, and how many of them have not left yet.
     /// - Parameter heard: when a message of the peer came by the other leg last; nil: nobody would answer there
     /// - Returns: whether a probe is to be sent now

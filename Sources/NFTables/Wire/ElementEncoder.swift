@@ -43,8 +43,9 @@ enum ElementEncoder {
     /// Asks for one element a request, so that one that is not there does not keep the others from being read.
     static func get(_ keys: [[Value]], of set: NamedSet) throws(KernelError) -> [Request] {
         var requests: [Request] = []
+        // Of thousands in a row: the keys' own text would cost more than all the rest.
+        let operation = Operation("get", "element of \(set.table) \(set.name)")
         for key in keys {
-            let operation = Operation("get", "element \(key) of \(set.table) \(set.name)")
             switch wire(Element(key: key), in: set) {
             case .failure(let problem): throw .invalidRequest(operation, problem.text)
             case .success(let wire):
@@ -65,6 +66,8 @@ enum ElementEncoder {
             operation, [], NamedSet(table, name, key: []), NFT_MSG_DELSETELEM.rawValue, flags: [], id: nil)
     }
 
+    /// No fewer bytes than stand before the elements: headers, the names of table and set (``Limits/nameLength``).
+    private static let headLimit = 1024
     /// Somewhat below what an attribute can hold.
     private static let listLimit = 60_000
 
@@ -155,7 +158,8 @@ enum ElementEncoder {
             nftnl_set_elem_add(object, item)
         }
         return MessageBuilder.message(
-            operation, type, set.table.family, flags: flags, names: AttributeNames.elements
+            operation, type, set.table.family, flags: flags, names: AttributeNames.elements,
+            capacity: headLimit + elements.reduce(0) { $0 + $1.bound }
         ) { nftnl_set_elems_nlmsg_build_payload($0, object) }
     }
 

@@ -10,9 +10,10 @@ enum MessageBuilder {
     /// `ElementEncoder`.
     static let capacity = 160 << 10
 
+    /// - Parameter capacity: no fewer bytes than the message takes; all of them are cleared
     static func message(
         _ operation: Operation, _ type: UInt32, _ family: Family, flags: MessageFlags, names: [UInt16: String] = [:],
-        _ body: (UnsafeMutablePointer<nlmsghdr>) -> Void
+        capacity: Int = capacity, _ body: (UnsafeMutablePointer<nlmsghdr>) -> Void
     ) -> Result<Request, KernelError> {
         let bytes = withUnsafeTemporaryAllocation(byteCount: capacity, alignment: 16) { buffer -> [UInt8] in
             // libmnl 1.0.4 leaves the padding after an attribute as it finds it.

@@ -295,6 +295,30 @@ struct LoadedLink {
         #expect(rate.rate == 1_960_000 && rate.isWorthUsing)
     }
 
+    /// A leg that is not used may be looked at the short way: what follows is the same.
+    @Test func anIdleLegIsKnownAtAGlance() {
+        var (long, short) = (LegRate(Self.told), LegRate(Self.told))
+        var link = LoadedLink(16, .milliseconds(50))
+        let isKnown = short.isIdle(given: 0, now: Self.start)
+        #expect(!isKnown, "nothing is known yet")
+        let now = link.run(&long, from: Self.start, seconds: 5)
+        short = long
+        let total = long.total
+        var looks = 0
+        for tick in 1...100 as ClosedRange<Int64> {
+            let then = now + .milliseconds(tick * 500)
+            let asks = long.sampled(given: total, waiting: 0, heard: nil, now: then)
+            #expect(!asks)
+            if !short.isIdle(given: total, now: then) {
+                looks += 1
+                _ = short.sampled(given: total, waiting: 0, heard: nil, now: then)
+            }
+        }
+        #expect(short == long && looks < 3, "\(looks)")
+        let isIdle = short.isIdle(given: total + 1, now: now + .seconds(51))
+        #expect(!isIdle)
+    }
+
     @Test func aLegThatIsHardlyUsedIsNotAsked() {
         var rate = LegRate(Self.told)
         var now = Self.start
