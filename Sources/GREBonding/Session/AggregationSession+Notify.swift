@@ -9,6 +9,7 @@ extension AggregationSession {
         heard(leg, now)
         legs[leg]?.confirmed = true
         wasHeard = true
+        notifies.heard(now: now)
         switch message.type {
         case .hello:
             guard let timestamp = message.timestamp else {
@@ -139,10 +140,22 @@ extension AggregationSession {
         while let due = notifies.due(now: now) {
             switch due {
             case .abandoned(let entry):
+                // It says other things: it does not know filter lists.
                 filters.giveUp()
                 effects.append(.event(sessionID: id, .notifyAbandoned(entry.leg)))
-            case .send(let entry): send(.notify, [entry.attribute], preferring: entry.leg, &effects)
+            case .send(let entry): send(.notify, [entry.attribute], preferring: leg(for: entry), &effects)
             }
         }
+    }
+
+    /// A leg may be dead for longer than a filter list is repeated, until its Hellos have shown it: after three
+    /// attempts the legs take turns, and a reminder goes where the gateway has just been heard.
+    private func leg(for entry: NotifyQueue.Entry) -> LegID {
+        if entry.isReminder {
+            let ordered = legs.sorted { $0.key < $1.key }
+            return ordered.max { $0.value.heard < $1.value.heard }?.key ?? entry.leg
+        }
+        guard entry.attempts > 3, entry.attempts % 2 == 0 else { return entry.leg }
+        return legs.keys.filter { $0 != entry.leg }.min() ?? entry.leg
     }
 }

@@ -37,9 +37,11 @@ enum Constants {
     static let notifyFastAttempts = 8
     static let notifySlowRetransmission = Duration.seconds(60)
     /// Topics that are given up. A bypass rate is soon outdated; a gateway may not know filter lists at all.
-    static let notifyAttempts: [NotifyTopic: Int] = [.bypassRate: 3, .filterList: 20]
-    /// Deployed aggregators repeat a filter list after three seconds.
+    static let notifyAttempts: [NotifyTopic: Int] = [.bypassRate: 3, .filterList: filterListAttempts + 10]
+    /// Deployed aggregators repeat a filter list after three seconds. After so many attempts the network may be away,
+    /// and the others follow when the gateway is heard.
     static let filterListRetransmission = Duration.seconds(3)
+    static let filterListAttempts = 20
     /// How long a copy of a message can be on its way.
     static let strayLife = Duration.seconds(4)
     /// The same for a copy that the network made of a message that was answered at once.

@@ -7,6 +7,8 @@ struct FilterListSender: Hashable, Sendable {
     /// ACKs that may still come for packages before: an ACK names its list, not its package, so as many are not
     /// taken for the answer to the package that is under way.
     private var expected = 0
+    /// Attempts are three seconds apart, and neither a package nor its ACK is on its way for longer than four.
+    private static let mostExpected = 2
 
     init(nextCommitCount: UInt32) { self.nextCommitCount = nextCommitCount }
 
@@ -30,7 +32,7 @@ struct FilterListSender: Hashable, Sendable {
     /// The package under way was taken after so many attempts. True when it was the last one.
     mutating func taken(attempts: Int) -> Bool {
         waiting = waiting.dropFirst()
-        expected += max(0, attempts - 1)
+        expected = min(expected + max(0, attempts - 1), Self.mostExpected)
         return waiting.isEmpty
     }
 

@@ -37,6 +37,9 @@ struct NotifyQueue: Hashable, Sendable {
         var lastSent: Instant?
         /// Say it once more after the acknowledgement.
         var again: Bool
+
+        /// Whether all attempts were made before, and this one was made because the peer was heard.
+        var isReminder: Bool { topic == .filterList && attempts > Constants.filterListAttempts }
     }
 
     enum Due: Hashable {
@@ -86,7 +89,19 @@ struct NotifyQueue: Hashable, Sendable {
                 min(Constants.notifyRetransmission * (1 << min(attempts - 1, 8)), Constants.notifyRetransmissionLimit)
             }
         entries[index].next = now + wait
+        if filterList, attempts >= Constants.filterListAttempts, attempts < Constants.notifyAttempts[.filterList] ?? 0 {
+            entries[index].next = .distantFuture
+        }
         return .send(entries[index])
+    }
+
+    /// The peer was heard, on any leg: a filter list that was repeated in vain is said once more. While nothing is
+    /// heard nothing is said, and who answers other things is reminded a few times only.
+    mutating func heard(now: Instant) {
+        for index in entries.indices where entries[index].next == .distantFuture {
+            guard let sent = entries[index].lastSent, now - sent >= Constants.filterListRetransmission else { continue }
+            entries[index].next = now
+        }
     }
 
     /// Takes an acknowledgement; nil when it answers nothing that waits (a duplicate, or a Notify of the peer's own).

@@ -160,6 +160,75 @@ import Testing
         #expect(times == [0, 3000, 6000])
     }
 
+    /// A bond whose Hellos are so rare that the network can be away for minutes without anybody's notice.
+    private func patient() -> Pair {
+        var parameters = SessionParameters()
+        parameters.activeHelloInterval = 100
+        var pair = Pair(parameters: parameters)
+        pair.start()
+        pair.run(for: .seconds(3))
+        return pair
+    }
+
+    private func packages(_ pair: Pair) -> Int { pair.sent.count { $0.message.contains(.filterListPackage) } }
+
+    /// Also when the leg that is preferred stays silent.
+    @Test(arguments: [[], [LegID.primary]] as [Set<LegID>])
+    func aListThatNobodyHeardIsSentAgainWhenTheGatewayIsHeard(stillSilent: Set<LegID>) throws {
+        var pair = patient()
+        let bond = try #require(pair.gatewayBond)
+        pair.blackholes = [.primary, .secondary]
+        pair.keepsSent = true
+        pair.give(AggregationPoint.Input.setFilterList(sessionID: bond.sessionID, items(10)))
+        pair.run(for: .seconds(90))
+        #expect(pair.filterList == nil && packages(pair) == 20, "while nobody is heard nobody is reminded")
+        pair.blackholes = stillSilent
+        pair.run(for: .seconds(10))
+        #expect(pair.gatewayBond == bond && pair.filterList == items(10), "with the first Hello")
+        #expect(!pair.pointEvents.contains(.notifyAbandoned(.primary)))
+    }
+
+    @Test func aListComesByTheOtherLegWhenOneIsSilent() throws {
+        var pair = patient()
+        let bond = try #require(pair.gatewayBond)
+        pair.blackholes = [.primary]
+        pair.give(AggregationPoint.Input.setFilterList(sessionID: bond.sessionID, items(1)))
+        pair.run(for: .seconds(12))
+        #expect(pair.gatewayBond == bond && pair.filterList == items(1))
+    }
+
+    /// A gateway that says other things does not know filter lists: it is not asked for ever.
+    @Test(arguments: [5, 100])
+    func aGatewayWithoutFilterListsIsNotAskedForEver(seconds: Int) throws {
+        var pair = patient()
+        let bond = try #require(pair.gatewayBond)
+        pair.blackholes = [.primary, .secondary]
+        pair.keepsSent = true
+        pair.give(AggregationPoint.Input.setFilterList(sessionID: bond.sessionID, items(1)))
+        for _ in 0..<60 {
+            pair.run(for: .seconds(seconds))
+            for leg in [LegID.primary, .secondary] {
+                let hello = ControlMessage(
+                    type: .hello, leg: leg, key: bond.key, attributes: [.timestamp(Timestamp(pair.now))])
+                pair.give(AggregationPoint.Input.message(hello, from: Pair.addresses[leg]!, to: Pair.h))
+            }
+        }
+        #expect(packages(pair) == 30 && pair.pointEvents.contains(.notifyAbandoned(.primary)))
+        #expect(pair.pointBonds[bond.sessionID] != nil && pair.point.sessions[bond.sessionID]?.notifies.isEmpty == true)
+    }
+
+    /// What was repeated for a minute was not acknowledged late for a minute.
+    @Test func onlyACKsThatCanStillComeAreWaitedFor() {
+        var sender = FilterListSender(nextCommitCount: 5)
+        try? sender.replace(by: items(100))
+        var late: [Bool] = []
+        for _ in 0..<2 {
+            _ = sender.taken(attempts: 20)
+            late += (0..<3).map { _ in sender.isLate() }
+        }
+        #expect(late == [true, true, false, true, true, false])
+    }
+
     @Test func aLostPackageIsNotTakenForAcknowledgedByALateACK() {
         var sender = FilterListSender(nextCommitCount: 5)
         try? sender.replace(by: items(60))
