@@ -49,13 +49,15 @@ extension HomeGatewaySession {
             helloState = .active
             effects.append(.event(.helloState(.active)))
             paceHellos(now)
-        case .switchingToIdleHelloState where helloState != .idle:
-            helloState = .idle
-            effects.append(.event(.helloState(.idle)))
-            forgetRoundTrips()
-            // The aggregator has forgotten who asked for the primary leg alone, and why.
-            if isSecondaryReserve { say(.distribution, now) }
-            paceHellos(now)
+        case .switchingToIdleHelloState:
+            if helloState != .idle {
+                helloState = .idle
+                effects.append(.event(.helloState(.idle)))
+                forgetRoundTrips()
+                paceHellos(now)
+            }
+            // The aggregator has forgotten who asked for the primary leg alone, and why, also when it was idle before.
+            if primaryOnly { sayAnew(.distribution, now) }
         default: break
         }
     }
@@ -73,8 +75,8 @@ extension HomeGatewaySession {
         case .dslLinkFailure: hurryHello(.primary, now)
         case .lteLinkFailure: hurryHello(.secondary, now)
         default:
-            // Falling idle made the aggregator forget that the secondary leg is a reserve.
-            if attribute == .switchingToIdleHelloState, isSecondaryReserve { say(.distribution, now) }
+            // Falling idle made the aggregator forget that the secondary leg is not to be used.
+            if attribute == .switchingToIdleHelloState, primaryOnly { sayAnew(.distribution, now) }
             guard let topic = NotifyTopic(attribute), let holds = state(of: topic), holds != attribute,
                 notifies.stray(attribute)
             else { return }
@@ -99,6 +101,12 @@ extension HomeGatewaySession {
         guard grant != nil, let attribute = state(of: topic) else { return }
         let leg = topic == .helloState || topic == .hostPrefix ? grantingLeg : primaryLeg
         notifies.add(attribute, preferring: leg, now: now)
+    }
+
+    /// The same when the aggregator has forgotten it: the acknowledgement of a copy that it took before does not count.
+    mutating func sayAnew(_ topic: NotifyTopic, _ now: Instant) {
+        notifies.remove(topic)
+        say(topic, now)
     }
 
     /// Over the legs that are left (RFC 8157 §5.6.5, §5.6.6).

@@ -40,8 +40,8 @@ extension HomeGatewaySession {
         case .waiting: legs[id]?.state = .waiting(until: now)
         case .established:
             // A late copy of the request made the aggregator forget what it had been told.
-            if primaryOnly { say(.distribution, now) }
-            if diagnostic != nil { say(.diagnostic, now) }
+            if primaryOnly { sayAnew(.distribution, now) }
+            if diagnostic != nil { sayAnew(.diagnostic, now) }
         case .requesting: break
         }
     }

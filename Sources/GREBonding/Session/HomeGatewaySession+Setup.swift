@@ -67,12 +67,9 @@ extension HomeGatewaySession {
         if legsUp.count == settings.legs.count { refusals = 0 }
         effects.append(.event(.legUp(id, address)))
         if isFirst { began(now) }
-        if legsUp.count > 1, primaryOnly || notifies.mayStray(.distribution, now: now) { say(.distribution, now) }
-        // The aggregator forgets a diagnostic when a leg joins; a copy that it took before does not count.
-        if diagnostic != nil {
-            notifies.remove(.diagnostic)
-            say(.diagnostic, now)
-        }
+        // The aggregator forgets both when a leg joins; a copy that it took before does not count.
+        if legsUp.count > 1, primaryOnly || notifies.mayStray(.distribution, now: now) { sayAnew(.distribution, now) }
+        if diagnostic != nil { sayAnew(.diagnostic, now) }
     }
 
     /// Session ID, key and H of the granting leg's Accept; false when they cannot be used. A bond that lives keeps its

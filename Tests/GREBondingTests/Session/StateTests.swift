@@ -107,6 +107,69 @@ import Testing
         #expect(pair.gatewayBond?.distribution == .only(.primary) && pair.agreed)
     }
 
+    /// The bond falls idle before DSL joins: what is said then the aggregator forgets when DSL does.
+    @Test func aReserveIsSaidAnewWhenTheOtherLegJoins() {
+        var pair = Pair(monitorsTraffic: true, fetchesAddresses: true)
+        pair.give(.secondaryReserve(true))
+        pair.start()
+        while pair.gateway.helloState != .idle, pair.now < Instant(nanoseconds: 3_000_000_000) {
+            pair.run(for: .milliseconds(1))
+        }
+        #expect(pair.gateway.helloState == .idle)
+        pair.run(for: .milliseconds(15))
+        pair.give(HomeGatewaySession.Input.addressed)
+        pair.run(for: .seconds(20))
+        #expect(pair.agreed && pair.gatewayBond?.distribution == .only(.primary))
+    }
+
+    /// A gateway that goes on after a restart says its Hello state again, by the slower leg.
+    @Test func aReserveOutlastsARestartInTheIdleState() throws {
+        var pair = up(monitorsTraffic: true)
+        pair.give(.secondaryReserve(true))
+        pair.run(for: .seconds(10))
+        #expect(pair.gateway.helloState == .idle && pair.agreed)
+        let record = try #require(pair.gateway.record)
+        pair.gateway = HomeGatewaySession(settings: pair.gateway.settings, random: SplitMix(state: 9))
+        let fits = pair.gateway.resume(record, now: pair.now)
+        #expect(fits)
+        pair.give(.secondaryReserve(true))
+        pair.run(for: .seconds(1))
+        #expect(pair.agreed && pair.gatewayBond?.distribution == .only(.primary))
+        pair.run(for: .seconds(20))
+        #expect(pair.agreed && pair.gatewayBond?.distribution == .only(.primary))
+    }
+
+    /// It made the aggregator forget that the secondary leg is left.
+    @Test func aLateCopyOfIdleDoesNotBringALegBack() throws {
+        var pair = up(monitorsTraffic: true)
+        pair.trafficFlows = true
+        pair.run(for: .seconds(5))
+        pair.give(.leaveSecondary(true))
+        pair.run(for: .seconds(5))
+        let bond = try #require(pair.gatewayBond)
+        #expect(bond.distribution == .only(.primary) && pair.agreed && pair.gateway.helloState == .active)
+        let stray = ControlMessage(
+            type: .notify, leg: .secondary, key: bond.key, attributes: [.switchingToIdleHelloState])
+        pair.give(AggregationPoint.Input.message(stray, from: Pair.addresses[.secondary]!, to: Pair.h))
+        pair.run(for: .seconds(1))
+        #expect(pair.agreed && pair.gatewayBond == bond && session(pair)?.helloState == .active)
+    }
+
+    /// A late copy of a request comes after what it makes the aggregator forget, its Accept before the echo of that.
+    @Test func anAcceptThatOvertakesAnEchoDoesNotBringAReserveBack() throws {
+        var pair = up()
+        let bond = try #require(pair.gatewayBond)
+        pair.give(.secondaryReserve(true))
+        pair.run(for: .milliseconds(11))
+        pair.delay[.secondary] = .milliseconds(1)
+        let request = ControlMessage(
+            type: .setupRequest, leg: .secondary, key: bond.key,
+            attributes: [.clientIdentificationName(Pair.name), .sessionID(bond.sessionID)])
+        pair.give(AggregationPoint.Input.message(request, from: Pair.addresses[.secondary]!, to: Pair.h))
+        pair.run(for: .seconds(20))
+        #expect(pair.agreed && pair.gatewayBond?.distribution == .only(.primary))
+    }
+
     /// Either reason is enough, and one that ends does not end the other.
     @Test func roundTripsDoNotBringAReserveBack() {
         var pair = up {
