@@ -16,6 +16,8 @@ extension AggregationPoint {
         session.runNotifies(now, &effects)
         if session.legs.isEmpty, session.wasUp {
             remove(session, .allLegsLost, &effects)
+            // Whoever asked under its name need not wait for the end of a verification (RFC 8157 §5.6.15).
+            if let waiting = session.verification?.request { ask(waiting, now, &effects) }
             return
         }
         let wanted = session.wantedBond(settings)

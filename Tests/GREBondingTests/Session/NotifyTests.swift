@@ -300,6 +300,23 @@ import Testing
 
     // MARK: Verification
 
+    /// The bond that is verified ends by its Hellos before the third attempt.
+    @Test func aRequestIsTakenWhenTheBondEndsMeanwhile() throws {
+        var pair = up()
+        pair.run(for: .seconds(3))
+        pair.blackholes = [.primary, .secondary]
+        let last = try #require(pair.point.sessions.values.first?.legs.values.map(\.heard).max())
+        let end = last + .seconds(40)
+        pair.run(until: end + .milliseconds(-1500))
+        let request = ControlMessage(
+            type: .setupRequest, leg: .secondary, key: 0, attributes: [.clientIdentificationName(Pair.name)])
+        let stranger = IPAddress.v4(IPv4Address(10, 66, 0, 1))
+        pair.give(AggregationPoint.Input.message(request, from: stranger, to: Pair.h))
+        #expect(pair.point.sessions.values.first?.verification != nil)
+        pair.run(until: end + .milliseconds(100))
+        #expect(pair.pointBonds.values.map(\.legs) == [[.secondary: stranger]] && pair.leaks.isEmpty)
+    }
+
     @Test func verificationIsAskedThreeTimes() throws {
         var pair = up()
         pair.keepsSent = true
