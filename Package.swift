@@ -122,6 +122,9 @@ let package = Package(
             swiftSettings: swiftSettings),
         .testTarget(name: "QuotaTests", dependencies: ["Formatting", "Quota"], swiftSettings: swiftSettings),
         .testTarget(
+            name: "YearTests", dependencies: ["Addresses", "GREBonding", "Leases", "ProtocolSupport", "Quota"],
+            swiftSettings: swiftSettings),
+        .testTarget(
             name: "DocumentationTests", dependencies: ["GREBonding", "Observation"], swiftSettings: swiftSettings),
     ],
     cxxLanguageStandard: .cxx17
