@@ -5,7 +5,7 @@ SWIFT ?= swift
 # longest come first.
 SCENARIOS ?= ipsec queue faults reconcile flood bond-ipv6 bond life bypass-lists privileges legs lacking quota \
 	bypass pins limits policies diagnose radius colouring addresses resolve reload rtt mtu-ipv6 failover mtu \
-	hello-states relay forged ipsec-numbers events metrics names hostile-dhcp drain topology deployed
+	cost hello-states relay forged ipsec-numbers events metrics names hostile-dhcp drain topology deployed
 OUT ?= lab/out
 
 comma := ,
@@ -59,6 +59,8 @@ demo: build
 bench: build
 	$(call say,messages and packets against something simpler)
 	$(SWIFT) run -c release --package-path bench bench
+	$(call say,what a packet costs beside other tunnels (virtual time))
+	lab/run --json --out $(OUT) cost
 	$(call say,one TCP flow at 50 + 100 Mbit/s against DSL alone (virtual time))
 	lab/run --json --out $(OUT) bond-city
 	$(call say,one TCP flow with LTE slow$(comma) lossy and far against the better leg (virtual time$(comma) a quarter of an hour))

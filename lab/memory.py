@@ -28,7 +28,7 @@ FILES = (
 ).split()
 PYTHON_LEFT_OUT = ("test", "idlelib", "lib2to3", "pydoc_data", "tkinter", "ensurepip", "distutils", "dist-packages")
 MODULE_FOLDERS = ("net", "crypto", "arch/x86/crypto", "lib")
-MODULE_FILES = ("drivers/net/veth.ko", "drivers/net/dummy.ko", "drivers/net/ifb.ko", "drivers/net/tun.ko")
+MODULE_FILES = tuple(f"drivers/net/{name}.ko" for name in ("veth", "dummy", "ifb", "tun", "wireguard/wireguard"))
 
 
 def archive(kernel: kernels.Kernel, repository: pathlib.Path, extra: list[pathlib.Path]) -> bytes:

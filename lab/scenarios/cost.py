@@ -1,0 +1,109 @@
+"""What a packet costs, in instructions: tunnels of the kernel and of user space, and the bond (village without rates)."""
+
+import contextlib
+import pathlib
+import subprocess
+import time
+
+from lab import namespaces, peers, programs, spillway
+from lab.measure.ping import ping
+from lab.spillway import Spillway, is_bonded, settings, uses_only
+from lab.topology import SERVER, Topology
+
+VIRTUAL_TIME = True
+PROGRAM = programs.program("pingpong")
+NEEDS = [spillway.binary(), PROGRAM, *peers.PROGRAMS]
+GROUP = 32
+GROUPS = 250
+# Bytes of an IP packet; a datagram has 28 less.
+SIZES = (64, 1300)
+PORT = 5301
+# What each may cost more than plain forwarding, as a multiple of what another way does: a guard against getting worse.
+# What is aimed at is less, and in docs/performance.md.
+MOST = {"one_leg": (5, "gre"), "two_legs": (2.2, "openvpn"), "one_leg_esp": (1.5, "wireguard")}
+GCM = {"keys": "configured", "cipher": "aes-gcm", "secret": "only for the lab, and known to all", "salt": "00112233"}
+
+
+def prepare() -> None:
+    spillway.prepare()
+    programs.compile("pingpong")
+    peers.install()
+
+
+def run(lab):
+    namespaces.run(None, "modprobe", "-qa", "aesni_intel", "ghash_clmulni_intel", check=False)
+    line = {"up_mbit": 1000, "down_mbit": 1000}
+    with Topology.load("village", dsl=line, lte=line) as network:
+        for router, devices in (("dsl", ("d0", "d1")), ("lte", ("l0", "l1"))):
+            for device in devices:
+                namespaces.run(router, "tc", "qdisc", "del", "dev", device, "root")
+        receiver = namespaces.start("server", PROGRAM, PORT)
+        weighted = {"distribution": "weighted", "overflow": "queue"}
+        ways = {
+            "plain": lambda: peers.plain(network), "gre": lambda: peers.gre(network),
+            "one_leg": lambda: bond(lab, network, {}),
+            "two_legs": lambda: bond(lab, network, {"colour": weighted}, weights=True),
+            "wireguard": lambda: peers.wireguard(network),
+            "one_leg_esp": lambda: bond(lab, network, {"ipsec": GCM}),
+            "openvpn": lambda: peers.openvpn(network),
+        }
+        try:
+            costs = {}
+            for name, way in ways.items():
+                with way():
+                    lab.wait(f"{name}: passes", lambda: ping("client", SERVER, 2).received == 2)
+                    costs[name] = {size: cost(lab, f"{name}, {size} bytes", size) for size in SIZES}
+        finally:
+            receiver.terminate()
+            receiver.wait()
+        judged(lab, costs)
+
+
+@contextlib.contextmanager
+def bond(lab, network, common, weights=False):
+    """Ours, with settings that both ends have: of both legs, which share by weights, or of DSL when LTE is lost."""
+    haap, hg = settings("haap", network, **common), settings("hg", network, **common)
+    if weights:
+        haap["subscriber"][0] |= {"dsl_weight": 1, "lte_weight": 1}
+        for leg in ("dsl", "lte"):
+            hg[leg] |= {"weight": 1}
+    with Spillway(lab, "haap", haap), Spillway(lab, "hg", hg) as gateway:
+        gateway.wait_for("bonded", is_bonded)
+        network.lte.carrier(weights)
+        if not weights:
+            gateway.wait_for("DSL alone", uses_only("dsl"))
+        time.sleep(3)
+        try:
+            yield
+        finally:
+            network.lte.carrier(True)
+
+
+def idle() -> float:
+    """Seconds that the processor had nothing to do."""
+    return float(pathlib.Path("/proc/uptime").read_text().split()[1])
+
+
+def cost(lab, name, size) -> float:
+    """Microseconds of the processor for a packet that goes from client to server, the ends' own work included."""
+    words = ["ip", "netns", "exec", "client", str(PROGRAM), SERVER, str(PORT), str(size - 28)]
+    # What is done once is done.
+    subprocess.run([*words, "20"], check=True, capture_output=True, timeout=60)
+    before = idle()
+    done = subprocess.run([*words, str(GROUPS)], check=True, capture_output=True, text=True, timeout=120)
+    confirmed, nanoseconds = map(int, done.stdout.split())
+    spare = idle() - before
+    lab.check(f"{name}: all arrive", confirmed == GROUPS, f"{confirmed} of {GROUPS}")
+    lab.at_most(f"{name}: the processor was idle, share", spare / (nanoseconds / 1e9), 0.2)
+    return (nanoseconds / 1e3 - spare * 1e6) / (GROUPS * (GROUP + 1))
+
+
+def judged(lab, costs):
+    extra = {name: {size: each[size] - costs["plain"][size] for size in SIZES} for name, each in costs.items()}
+    for size in SIZES:
+        lab.figure(f"plain_{size}_us", round(costs["plain"][size], 2))
+        for name in [name for name in costs if name != "plain"]:
+            lab.figure(f"{name}_{size}_us", round(extra[name][size], 2))
+    for name, (most, peer) in MOST.items():
+        for size in SIZES:
+            lab.at_most(f"{name}, {size} bytes: against {peer}", extra[name][size] / extra[peer][size], most)
