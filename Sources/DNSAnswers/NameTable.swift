@@ -155,9 +155,16 @@ package struct NameTable: Sendable {
         return (isWatched, changes)
     }
 
-    /// Nothing came of these changes; the next answer brings them again.
-    package mutating func undo(_ changes: [NameChange]) {
-        for case .hold(let address, let use, _) in changes { held[Held(address: address, use: use)] = nil }
+    /// Nothing came of these changes: what is to become of the same addresses by now, each once.
+    package func again(_ changes: [NameChange], now: Duration) -> [NameChange] {
+        var seen: Set<Held> = []
+        return changes.compactMap { change in
+            let key =
+                switch change {
+                case .hold(let address, let use, _), .release(let address, let use): Held(address: address, use: use)
+                }
+            return seen.insert(key).inserted ? self.change(key, now) : nil
+        }
     }
 
     /// Forgets what is over. Whoever holds the addresses has been told their time.
@@ -258,12 +265,15 @@ package struct NameTable: Sendable {
         let wanted = longest(address, use)
         guard wanted?.entry.until != held[key] else { return }
         held[key] = wanted?.entry.until
-        if let (pattern, entry) = wanted, entry.until > now {
-            let origin = Origin(pattern: pattern, asked: entry.asked, left: entry.until - now)
-            changes.append(.hold(address, use: use, origin))
-        } else {
-            changes.append(.release(address, use: use))
+        changes.append(change(key, now))
+    }
+
+    private func change(_ key: Held, _ now: Duration) -> NameChange {
+        guard let (pattern, entry) = longest(key.address, key.use), entry.until > now else {
+            return .release(key.address, use: key.use)
         }
+        let origin = Origin(pattern: pattern, asked: entry.asked, left: entry.until - now)
+        return .hold(key.address, use: key.use, origin)
     }
 
     private mutating func count(_ refusal: Refusal) { refused[refusal, default: 0] &+= 1 }

@@ -169,6 +169,22 @@ import Testing
         }
     }
 
+    /// A filter is not set as long as the kernel does not say what it was: it could not be given back.
+    @Test func whatIsNotKnownIsNotChanged() throws {
+        try inNamespace { state, kernel, refused in
+            try shell("ip link add lte type dummy; sysctl -qw net.ipv4.conf.lte.rp_filter=1")
+            kernel.refusals[UInt16(RTM_GETLINK)] = [ENODEV, ENODEV]
+            #expect(!state.apply([.reversePathFilter(link: "lte", .loose)], for: .bond(0)))
+            #expect(refused().count == 1, "\(refused())")
+            settle(state, Clock.now())
+            let filter = "sysctl -n net.ipv4.conf.lte.rp_filter"
+            let loose = try shell(filter)
+            state.clear()
+            let former = try shell(filter)
+            #expect(loose == "2\n" && former == "1\n")
+        }
+    }
+
     /// The end asks for it several times.
     @Test func anEndLeavesNothing() throws {
         try inNamespace { state, kernel, _ in
@@ -244,6 +260,15 @@ import Testing
             settle(state, Clock.now())
             #expect(try left() == 0)
             #expect(state.unswept == nil && kernel.refused[deletion] == 2)
+
+            // And by the end, should that come before it has gone.
+            try leave()
+            kernel.refusals[deletion] = [EBUSY, 0, EBUSY, 0, EBUSY]
+            state.sweep(sweep, mayWait: false)
+            #expect(try left() == 1)
+            state.clear()
+            #expect(try left() == 0)
+            #expect(state.unswept == nil && kernel.refused[deletion] == 5)
         }
     }
 }

@@ -175,16 +175,19 @@ import Testing
         #expect(full.addressCount == NameTable.addressLimit && full.refused == [.tooMany: 1])
     }
 
-    /// What the kernel refused is said again by the next answer.
-    @Test func undone() throws {
+    /// What the kernel refused is made as it is wanted by then, each address once for a use.
+    @Test func again() throws {
         var table = table([("www.example.net", 0), ("www.example.net", 1)])
-        let changes = table.take(try answer("www.example.net", "192.0.2.1"), now: zero).changes
-        #expect(changes.count == 2)
-        table.undo([changes[0]])
-        #expect(table.holds(now: zero).count == 1)
-        let again = table.take(try answer("www.example.net", "192.0.2.1"), now: .seconds(1)).changes
-        #expect(again.count == 1 && table.holds(now: zero).count == 2)
-        table.expire(now: .seconds(421))
+        var refused = table.take(try answer("www.example.net", "192.0.2.1"), now: zero).changes
+        #expect(refused.count == 2 && table.holds(now: zero).count == 2)
+        refused += table.take(try answer("www.example.net", "192.0.2.1", ttl: 600), now: zero).changes
+        #expect(refused.count == 4)
+        let again = lines(table.again(refused, now: .seconds(1))).sorted()
+        #expect(again == ["+192.0.2.1 0 719 www.example.net", "+192.0.2.1 1 719 www.example.net"])
+        _ = table.watch(Self.watched([("www.example.net", 1)]), now: .seconds(2))
+        let fewer = lines(table.again(refused, now: .seconds(2))).sorted()
+        #expect(fewer == ["+192.0.2.1 1 718 www.example.net", "-192.0.2.1 0"])
+        table.expire(now: .seconds(721))
         #expect(table.holds(now: zero).isEmpty && table.addressCount == 0)
     }
 }

@@ -18,6 +18,10 @@ extension KernelState {
         case .link(let name, let settings): try create(name, settings)
         case .reversePathFilter(let name, let filter):
             try rememberFilter(of: name, try route.link(.name(name))?.ipv4?[.reversePathFilter])
+            // What is not known cannot be given back.
+            guard formerFilters[name] != nil else {
+                throw KernelError.refused(.init(Operation("read", "rp_filter of link \"\(name)\""), .noDevice))
+            }
             try route.perform(Link.setReversePathFilter(.name(name), filter))
         case .address(let link, let prefix, let lease):
             try route.perform(InterfaceAddress(prefix, lease, link: number(of: link), now: Clock.now()).replace())

@@ -26,6 +26,9 @@ final class NameWatcher {
     private var named: UInt64 = 0
     /// Changes that the kernel refused.
     private var failures: UInt64 = 0
+    /// Those that are made again, and when.
+    private var refused: [NameChange] = []
+    private var againAt: Duration?
 
     /// - Parameter set: where the addresses of a use go: no ranges, and with a time for each element
     init(
@@ -105,7 +108,17 @@ final class NameWatcher {
     func work() -> Instant? {
         if let deadline = known.deadline, deadline <= Self.now() { known.expire(now: Self.now()) }
         let next = resolver.work { take([$0]) }
-        return [next, known.deadline.map { Instant(nanoseconds: $0.nanoseconds) }].compactMap { $0 }.min()
+        applyAgain()
+        let due = [known.deadline, againAt].compactMap { $0.map { Instant(nanoseconds: $0.nanoseconds) } }
+        return ([next].compactMap { $0 } + due).min()
+    }
+
+    private func applyAgain() {
+        guard let due = againAt, due <= Self.now() else { return }
+        let changes = known.again(refused, now: Self.now())
+        refused = []
+        againAt = nil
+        apply(changes, pause: Self.patience)
     }
 
     /// Which names an address is known by, the one with the most time first.
@@ -113,7 +126,7 @@ final class NameWatcher {
 
     private func receive() { queue?.receive { take($0) } }
 
-    private func take(_ answers: [DNSAnswer]) {
+    func take(_ answers: [DNSAnswer]) {
         var changes: [NameChange] = []
         for answer in answers {
             let taken = known.take(answer, now: Self.now())
@@ -127,7 +140,12 @@ final class NameWatcher {
         apply(changes)
     }
 
-    private func apply(_ changes: [NameChange]) {
+    /// The reason for a refusal may have passed by then.
+    private static let pause = Duration.milliseconds(100)
+    private static let patience = Duration.seconds(1)
+
+    /// - Parameter pause: before what the kernel refuses is made again; the next answer may be hours away
+    private func apply(_ changes: [NameChange], pause: Duration = NameWatcher.pause) {
         guard !changes.isEmpty else { return }
         var transaction = Transaction()
         for change in changes { write(change, to: &transaction) }
@@ -135,8 +153,13 @@ final class NameWatcher {
             try state.tables.commit(transaction)
         } catch {
             failures &+= 1
-            known.undo(changes)
             log(.warning, "names-refused", "\(error)")
+            if case .failed(let cause, _) = error, cause.errno?.mayPass == false {
+                // A set that is still to come has all that is held in it.
+                return
+            }
+            refused += changes
+            againAt = againAt ?? Self.now() + pause
         }
     }
 

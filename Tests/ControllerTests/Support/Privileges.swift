@@ -1,0 +1,23 @@
+import CLinux
+import Glibc
+import Testing
+
+private final class Body {
+    let run: () -> Void
+    init(_ run: @escaping () -> Void) { self.run = run }
+}
+
+/// In a thread of this thread's namespaces that has given up what this one goes on to have.
+func withoutPrivileges(_ body: @escaping () -> Void) {
+    var thread = pthread_t()
+    let context = Unmanaged.passRetained(Body(body)).toOpaque()
+    let started = pthread_create(
+        &thread, nil,
+        { context in
+            guard let context else { return nil }
+            let body = Unmanaged<Body>.fromOpaque(context).takeRetainedValue()
+            if clinux_keep_capabilities(0) == 0 { body.run() }
+            return nil
+        }, context)
+    #expect(started == 0 && pthread_join(thread, nil) == 0)
+}
