@@ -53,6 +53,9 @@ KINDS = {
     "nftables GETGEN",
     "queue CONFIG", "queue VERDICT", "queue VERDICT_BATCH", "conntrack GET", "conntrack DELETE",
 }
+# What takes another fault to be sent: that the queue before both legs is there and its program cannot be. What is on a
+# device goes with it otherwise.
+SELDOM = {"RTM_DELQDISC"}
 # Message types in the sources that only NetlinkKit's other users send, or that are only heard.
 _NOT_SENT = {
     "RTM_NEWNEIGH", "RTM_DELNEIGH", "RTM_NEWTCLASS", "RTM_DELTCLASS", "RTM_GETTCLASS", "RTM_GETACTION", "RTM_DELACTION",
