@@ -50,6 +50,7 @@ func runTable(_ script: Script) {
             }
         }
     }
+    var refused: [NameChange] = []
     var steps = 0
     while let operation = script.byte(), steps < 100 {
         steps += 1
@@ -64,14 +65,13 @@ func runTable(_ script: Script) {
             if operation & 128 == 0 {
                 follow(taken.changes)
             } else {
-                // The kernel refused it: what it had before it still has, until its time ends.
-                table.undo(taken.changes)
-                for case .hold(let address, let use, _) in taken.changes { held[Held(address: address, use: use)] = nil }
-                for case .release(let address, let use) in taken.changes {
-                    held[Held(address: address, use: use)] = nil
-                }
+                // The kernel refused it: it is asked again later, as it is wanted by then.
+                refused += taken.changes
             }
-        case 4: now += .seconds(Int64(script.byte() ?? 0) * (operation & 16 == 0 ? 1 : 100))
+        case 4:
+            now += .seconds(Int64(script.byte() ?? 0) * (operation & 16 == 0 ? 1 : 100))
+            follow(table.again(refused, now: now))
+            refused = []
         case 5, 6:
             let mask = Int(script.byte() ?? 0)
             let names = watched.indices.filter { mask >> $0 & 1 == 1 }.flatMap { number in
@@ -90,7 +90,7 @@ func runTable(_ script: Script) {
         for case .hold(let address, let use, let origin) in table.holds(now: now) {
             said[Held(address: address, use: use)] = now + origin.left
         }
-        check(said == held, "the table holds something else: \(said) \(held)")
+        if refused.isEmpty { check(said == held, "the table holds something else: \(said) \(held)") }
         if let deadline = table.deadline { check(deadline > now, "the table spins") }
         check(table.addressCount <= watched.count * 3, "more addresses than a name may have")
         check(!table.isEmpty || table.addressCount == 0, "addresses of names that nobody watches")

@@ -65,7 +65,7 @@ extension KernelState {
         guard let scheduler else { return }
         let wanted = colouring.plan
         let found = scheduler.plan(link: index)
-        if let found, scheduler.state(link: index) != nil, Self.bytes(of: found) == Self.bytes(of: wanted) { return }
+        if let found, scheduler.hasState(link: index), Self.isSame(found, wanted) { return }
         note(
             found == nil
                 ? .gone(.map, "plan of \(link)")
@@ -73,7 +73,9 @@ extension KernelState {
         try plan(index, colouring)
     }
 
-    private static func bytes(of plan: scheduler_plan) -> [UInt8] { withUnsafeBytes(of: plan) { Array($0) } }
+    private static func isSame(_ a: scheduler_plan, _ b: scheduler_plan) -> Bool {
+        withUnsafeBytes(of: a) { a in withUnsafeBytes(of: b) { b in a.elementsEqual(b) } }
+    }
 
     private func mendFilters(
         _ link: String, _ index: UInt32, _ colouring: Colouring, _ present: [ObservedFilter]

@@ -103,6 +103,11 @@ final class SchedulerProgram {
         return clinux_bpf_get(plans, &key, &plan) == 0 ? plan : nil
     }
 
+    func hasState(link: UInt32) -> Bool {
+        var key = link
+        return clinux_bpf_get(states, &key, scratch) == 0
+    }
+
     func state(link: UInt32) -> scheduler_state? {
         var key = link
         var state = scheduler_state()
