@@ -72,8 +72,8 @@ extension Aggregator {
             if !(lteRates[id]?.isBusy ?? false) { lteSampling.busy.remove(id) }
             return
         }
-        let heard = point.sessions[id]?.heard(on: .primary)
-        let asks = lteRates[id]?.sampled(given: given.bytes, waiting: given.waiting, heard: heard, now: now) ?? false
+        let hasDSL = point.sessions[id]?.isConfirmed(.primary) ?? false
+        let asks = lteRates[id]?.sampled(given: given.bytes, waiting: given.waiting, hasOther: hasDSL, now: now) ?? false
         let asksDSL = lteRates[id]?.wantsSign ?? false
         if lteRates[id]?.isBusy ?? false { lteSampling.busy.insert(id) } else { lteSampling.busy.remove(id) }
         adjustQueue(of: id)
@@ -82,8 +82,13 @@ extension Aggregator {
         if asksDSL { run(point.handle(.probe(sessionID: id, .primary), now: now)) }
     }
 
-    func measuredRoundTrip(_ time: Duration, of id: UInt32) {
-        lteRates[id]?.measured(time, sent: receivedAt + (.zero - time), now: receivedAt)
+    func measuredRoundTrip(_ time: Duration, of id: UInt32, _ leg: LegID) {
+        let sent = receivedAt + (.zero - time)
+        guard leg == .secondary else {
+            lteRates[id]?.answeredByOther(sent: sent)
+            return
+        }
+        lteRates[id]?.measured(time, sent: sent, now: receivedAt)
         adjustQueue(of: id)
         keepLTE(of: id, receivedAt)
     }

@@ -241,7 +241,7 @@ final class Aggregator: Role {
                 answers.append(.traffic(sessionID: id, TrafficSample(traffic)))
             case .event(let id, let event):
                 publish(event, id)
-                if case .roundTrip(.secondary, let time) = event, let id { measuredRoundTrip(time, of: id) }
+                if case .roundTrip(let leg, let time) = event, let id { measuredRoundTrip(time, of: id, leg) }
                 account(event)
                 switch (event, id) {
                 case (.bondUp(let id), _):

@@ -36,8 +36,8 @@ extension HomeGateway {
 
     func sampleLTE(_ now: Instant) {
         guard lteRate != nil, let given = common.state.givenToSecond(.bond(0)) else { return }
-        let heard = session.answered(on: .primary)
-        let asks = lteRate?.sampled(given: given.bytes, waiting: given.waiting, heard: heard, now: now) ?? false
+        let hasDSL = session.isUp(.primary)
+        let asks = lteRate?.sampled(given: given.bytes, waiting: given.waiting, hasOther: hasDSL, now: now) ?? false
         let asksDSL = lteRate?.wantsSign ?? false
         adjustQueue()
         if keepLTE(now) { writeRecord() }
@@ -46,8 +46,11 @@ extension HomeGateway {
     }
 
     func measuredRoundTrip(_ time: Duration, on id: LegID) {
-        guard id == .secondary, lteRate != nil else { return }
-        lteRate?.measured(time, sent: receivedAt + (.zero - time), now: receivedAt)
+        guard lteRate != nil else { return }
+        let sent = receivedAt + (.zero - time)
+        if id == .primary { lteRate?.answeredByOther(sent: sent) }
+        guard id == .secondary else { return }
+        lteRate?.measured(time, sent: sent, now: receivedAt)
         adjustQueue()
         keepLTE(receivedAt)
     }

@@ -75,8 +75,9 @@ public struct LegRate: Hashable, Sendable {
     private var gaps: UInt64 = 0
     /// When the peer was asked by the other leg whether it answers at all.
     var signAsked: Instant?
-    /// When the peer was heard last by the other leg, at the last sample; nil: there is none.
-    private var heard: Instant?
+    private var isSignAnswered = false
+    /// Whether there is another leg to ask by.
+    private var hasOther = false
     /// Whether a message that is answered is to be sent by the other leg now. A peer that is away for a moment, as its
     /// program is started anew, answers on no leg: then a probe without an answer says nothing about this one.
     public internal(set) var wantsSign = false
@@ -116,7 +117,7 @@ public struct LegRate: Hashable, Sendable {
 
     /// Takes that the leg has been given nothing more, if there is nothing to be seen in that: what a bond costs that does
     /// not use it, as most do not most of the time.
-    /// - Returns: false: ``sampled(given:waiting:heard:now:)`` has to look
+    /// - Returns: false: ``sampled(given:waiting:hasOther:now:)`` has to look
     public mutating func isIdle(given total: UInt64, now: Instant) -> Bool {
         guard total == self.total, isWorthUsing, probe == nil, base.value != nil, sample != nil else { return false }
         sample?.sent = now
@@ -126,11 +127,11 @@ public struct LegRate: Hashable, Sendable {
     }
 
     /// Takes how many bytes have been given to the leg since whenever, and how many of them have not left yet.
-    /// - Parameter heard: when a message of the peer came by the other leg last; nil: nobody would answer there
+    /// - Parameter hasOther: whether the peer can be asked by another leg, too
     /// - Returns: whether a probe is to be sent now
-    public mutating func sampled(given total: UInt64, waiting: UInt64, heard: Instant?, now: Instant) -> Bool {
+    public mutating func sampled(given total: UInt64, waiting: UInt64, hasOther: Bool, now: Instant) -> Bool {
         wantsSign = false
-        self.heard = heard
+        self.hasOther = hasOther
         // The count of those that wait goes by the present rate and is not exact: what has left never becomes less.
         let isContinued = total >= self.total
         let bytes = max(total - min(waiting, total), isContinued ? sample?.bytes ?? 0 : 0)
@@ -317,15 +318,20 @@ public struct LegRate: Hashable, Sendable {
         limit()
     }
 
-    /// Whether the peer was heard by the other leg since it was asked there; it is asked now if it was not yet.
+    /// Takes that the peer has answered by the other leg. Only the answer to what was asked for the probe's sake counts: a
+    /// peer that comes back speaks before it can have heard the probe.
+    /// - Parameter sent: when that left which it answers
+    public mutating func answeredByOther(sent: Instant) { if sent == signAsked { isSignAnswered = true } }
+
+    /// Whether the peer has answered by the other leg since it was asked there; it is asked now if it was not yet.
     mutating func isAnswering(_ now: Instant) -> Bool {
-        guard let heard else { return true }
-        guard let signAsked else {
+        guard hasOther else { return true }
+        if signAsked == nil {
             signAsked = now
+            isSignAnswered = false
             wantsSign = true
-            return false
         }
-        return heard > signAsked
+        return isSignAnswered
     }
 
     mutating func limit() {

@@ -62,8 +62,8 @@ public struct AggregationSession: Hashable, Sendable {
 
     public var gatewayAddresses: [LegID: IPAddress] { legs.mapValues(\.address) }
 
-    /// When a message came by the leg last; nil: the leg is not up, or nobody has answered on it yet.
-    public func heard(on leg: LegID) -> Instant? { legs[leg].flatMap { $0.confirmed ? $0.heard : nil } }
+    /// Whether the gateway has been heard on the leg, so that it can be asked there.
+    public func isConfirmed(_ leg: LegID) -> Bool { legs[leg]?.confirmed == true }
 
     init(
         id: UInt32, key: UInt32, client: ClientIdentificationName, local: IPAddress, authorization: Authorization,

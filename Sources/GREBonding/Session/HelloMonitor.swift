@@ -19,8 +19,6 @@ struct HelloMonitor: Hashable, Sendable {
     /// Hellos under way, oldest first. An answer is matched by the timestamp it carries back.
     private var underWay: [UnderWay] = []
 
-    /// When a Hello was answered last.
-    private(set) var lastAnswer: Instant?
     /// When packets came by the leg last.
     private var heard: Instant?
     /// Since when a flow on the leg has brought nothing.
@@ -72,7 +70,6 @@ struct HelloMonitor: Hashable, Sendable {
         underWay.removeFirst(index + 1)
         unanswered = 0
         answeredCount &+= 1
-        lastAnswer = receivedAt
         silentSince = nil
         next = max(sent + interval, receivedAt)
         if let extra {

@@ -233,11 +233,6 @@ public struct HomeGatewaySession: Sendable {
         if case .established(let hello)? = legs[id]?.state { hello.rtt } else { nil }
     }
 
-    /// When a Hello of a leg that is up was answered last.
-    public func answered(on id: LegID) -> Instant? {
-        if case .established(let hello)? = legs[id]?.state { hello.lastAnswer } else { nil }
-    }
-
     /// Hellos of a leg that is up, since it was set up.
     public func hellos(of id: LegID) -> (sent: UInt64, answered: UInt64)? {
         if case .established(let hello)? = legs[id]?.state { (hello.sentCount, hello.answeredCount) } else { nil }

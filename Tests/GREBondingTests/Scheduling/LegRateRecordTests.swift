@@ -18,7 +18,7 @@ import Testing
         #expect(link.sent > 10_000_000 && record.capacity == first.capacity && record.base == .milliseconds(base))
         var second = LegRate(Self.told, record, now: now)
         #expect(second.end == nil && second.rate == first.rate && second.record == record)
-        let asks = second.sampled(given: UInt64(link.sent), waiting: 0, heard: nil, now: now)
+        let asks = second.sampled(given: UInt64(link.sent), waiting: 0, hasOther: false, now: now)
         #expect(!asks && second.rate == first.rate && !second.isBusy)
         _ = link.run(&second, from: now, seconds: 1)
         #expect(link.used > 0.8 && link.worst < .milliseconds(40 + base / 8), "\(link.used) \(link.worst)")

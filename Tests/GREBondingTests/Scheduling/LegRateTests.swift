@@ -26,8 +26,7 @@ struct LoadedLink {
     private(set) var used = 0.0
     private var probes = 0
     private var under: [(sent: Instant, due: Instant)] = []
-    private var heard: Instant?
-    private var signDue: Instant?
+    private var sign: (sent: Instant, due: Instant)?
     private(set) var signs = 0
 
     init(_ mbit: Double, _ base: Duration) {
@@ -56,16 +55,18 @@ struct LoadedLink {
                 under.remove(at: i)
             }
             guard tick % 50 == 0, tick == 0 || tick >= idle else { continue }
-            if otherLeg != nil, heard == nil { heard = start }
-            if let due = signDue, due <= now { (heard, signDue) = (due, nil) }
+            if let (sent, due) = sign, due <= now {
+                rate.answeredByOther(sent: sent)
+                sign = nil
+            }
             let isAway = now - start < away
-            if rate.sampled(given: UInt64(sent), waiting: 0, heard: heard, now: now) {
+            if rate.sampled(given: UInt64(sent), waiting: 0, hasOther: otherLeg != nil, now: now) {
                 probes += 1
                 if !isAway, loses == 0 || probes % loses != 0 { under.append((now, now + base + wait)) }
             }
             guard rate.wantsSign else { continue }
             signs += 1
-            if !isAway, let otherLeg { signDue = now + .milliseconds(otherLeg) }
+            if !isAway, let otherLeg { sign = (now, now + .milliseconds(otherLeg)) }
         }
         used /= capacity * seconds
         return now
@@ -104,7 +105,7 @@ struct LoadedLink {
     @Test func aCountThatGoesBackDoesNotEndAProbe() {
         var rate = LegRate(Self.told)
         func asks(_ given: UInt64, _ waiting: UInt64, at time: Int64) -> Bool {
-            rate.sampled(given: given, waiting: waiting, heard: nil, now: Self.start + .milliseconds(time))
+            rate.sampled(given: given, waiting: waiting, hasOther: false, now: Self.start + .milliseconds(time))
         }
         func answered(_ sent: Int64) {
             rate.measured(
@@ -172,8 +173,12 @@ struct LoadedLink {
         now = link.run(&rate, from: now, seconds: 2)
         #expect((rate.rate == before) == isKept, "\(rate.rate) of \(before)")
         if isKept { #expect(link.used > 0.8 && link.signs > 2, "\(link.used)") }
+        // It is back while a probe is under way that it cannot have heard.
         link.away = .zero
-        _ = link.run(&rate, from: now, seconds: 1)
+        for _ in 0..<10 {
+            now = link.run(&rate, from: now, seconds: 0.1)
+            if isKept { #expect(rate.rate >= before / 4 * 3, "\(rate.rate) of \(before)") }
+        }
         #expect(rate.rate > before / 4 * 3, "\(rate.rate) of \(before)")
     }
 
@@ -241,7 +246,7 @@ struct LoadedLink {
     @Test func aWindowThatIsUsedUpIsAskedFor() {
         var rate = LegRate(Self.told)
         func asks(_ given: UInt64, at time: Int64) -> Bool {
-            rate.sampled(given: given, waiting: 0, heard: nil, now: Self.start + .milliseconds(time))
+            rate.sampled(given: given, waiting: 0, hasOther: false, now: Self.start + .milliseconds(time))
         }
         let first = asks(0, at: 0)
         let base = asks(0, at: 50)
@@ -256,7 +261,7 @@ struct LoadedLink {
         var rate = LegRate(Self.told)
         for i in 0..<200 as Range<UInt64> {
             let now = Self.start + .milliseconds(50 * Int64(i))
-            if rate.sampled(given: i / 4 * 1546, waiting: 0, heard: nil, now: now) {
+            if rate.sampled(given: i / 4 * 1546, waiting: 0, hasOther: false, now: now) {
                 rate.measured(.milliseconds(50), sent: now, now: now + .milliseconds(20))
             }
         }
@@ -270,7 +275,7 @@ struct LoadedLink {
         for i in 0..<40 as Range<Int64> {
             now = now + LegRate.interval
             given = min(given + 3_000, rate.end ?? .max)
-            if rate.sampled(given: given, waiting: 0, heard: nil, now: now) {
+            if rate.sampled(given: given, waiting: 0, hasOther: false, now: now) {
                 rate.measured(.milliseconds(i == 8 || i == 9 ? 170 : 50), sent: now, now: now + .milliseconds(20))
             }
         }
@@ -307,11 +312,11 @@ struct LoadedLink {
         var looks = 0
         for tick in 1...100 as ClosedRange<Int64> {
             let then = now + .milliseconds(tick * 500)
-            let asks = long.sampled(given: total, waiting: 0, heard: nil, now: then)
+            let asks = long.sampled(given: total, waiting: 0, hasOther: false, now: then)
             #expect(!asks)
             if !short.isIdle(given: total, now: then) {
                 looks += 1
-                _ = short.sampled(given: total, waiting: 0, heard: nil, now: then)
+                _ = short.sampled(given: total, waiting: 0, hasOther: false, now: then)
             }
         }
         #expect(short == long && looks < 3, "\(looks)")
@@ -324,7 +329,7 @@ struct LoadedLink {
         var now = Self.start
         var asked = 0
         for i in 0..<100 as Range<UInt64> {
-            if rate.sampled(given: i * 100, waiting: 0, heard: nil, now: now) {
+            if rate.sampled(given: i * 100, waiting: 0, hasOther: false, now: now) {
                 asked += 1
                 rate.measured(.milliseconds(50), sent: now, now: now + .milliseconds(50))
             }
@@ -342,8 +347,8 @@ struct LoadedLink {
             for _ in 0..<400 {
                 now = now + .nanoseconds(Int64(random.next(upperBound: UInt64(1) << 30)))
                 let given = random.next() >> random.next(upperBound: UInt64(64))
-                let heard = random.next() & 1 == 0 ? nil : Instant(nanoseconds: Int64(random.next() >> 2))
-                if rate.sampled(given: given, waiting: random.next() >> 40, heard: heard, now: now) {
+                let hasOther = random.next() & 1 == 0
+                if rate.sampled(given: given, waiting: random.next() >> 40, hasOther: hasOther, now: now) {
                     let sent = random.next(upperBound: UInt64(4)) == 0 ? Instant(nanoseconds: 1) : now
                     rate.measured(
                         .nanoseconds(Int64(random.next() >> 1) >> Int64(random.next(upperBound: UInt64(60)))),

@@ -14,13 +14,11 @@ import Testing
         return pair
     }
 
-    @Test func theGatewayMeasuresByAHello() throws {
+    @Test func theGatewayMeasuresByAHello() {
         var pair = up()
         pair.give(HomeGatewaySession.Input.probe(.secondary))
         pair.run(for: .milliseconds(100))
         #expect(pair.events == [.roundTrip(.secondary, .milliseconds(50))])
-        #expect(pair.gateway.answered(on: .secondary) == pair.now + .milliseconds(-50))
-        #expect(try #require(pair.gateway.answered(on: .primary)) < pair.now + .milliseconds(-100))
     }
 
     @Test func probesDoNotUseUpTheAttempts() {
@@ -50,14 +48,12 @@ import Testing
         pair.run(for: .milliseconds(100))
         #expect(pair.pointEvents == [.roundTrip(.secondary, .milliseconds(50))])
         // Each leg has its own.
-        let asked = pair.now
         pair.give(AggregationPoint.Input.probe(sessionID: id, .secondary))
         pair.give(AggregationPoint.Input.probe(sessionID: id, .primary))
         pair.pointEvents = []
         pair.run(for: .milliseconds(100))
         #expect(
             pair.pointEvents == [.roundTrip(.primary, .milliseconds(20)), .roundTrip(.secondary, .milliseconds(50))])
-        #expect(pair.point.sessions[id]?.heard(on: .primary) == asked + .milliseconds(20))
         // One answer more than was asked for measures nothing.
         let bond = try #require(pair.gatewayBond)
         let echo = ControlMessage(type: .notify, leg: .secondary, key: bond.key, attributes: [.tunnelVerification])

@@ -243,7 +243,7 @@ import Testing
                     var rate = LegRate(.init(ceiling: nil, least: 50_000), record, now: now)
                     for tick in 1...3 as ClosedRange<Int64> {
                         let then = now + .milliseconds(50 * tick)
-                        _ = rate.sampled(given: UInt64(tick) * 50_000, waiting: 0, heard: nil, now: then)
+                        _ = rate.sampled(given: UInt64(tick) * 50_000, waiting: 0, hasOther: false, now: then)
                         rate.measured(.milliseconds(60), sent: then, now: then)
                     }
                 }

@@ -160,7 +160,7 @@ struct Stream {
         let base = Duration.milliseconds(random.number(30...80))
         var under: [(sent: Instant, due: Instant)] = []
         // The other end answers on DSL, too, when it is asked there.
-        var (heard, answer): (Instant, Instant?) = (start, nil)
+        var answer: (sent: Instant, due: Instant)?
         backlog = 0
         // The device may have been made anew since: its counter begins at 0.
         if random.happens(percent: 20) { given = 0 }
@@ -175,12 +175,15 @@ struct Stream {
                 rate.measured(now - under[i].sent, sent: under[i].sent, now: now)
                 under.remove(at: i)
             }
-            if let time = answer, time <= now { (heard, answer) = (time, nil) }
+            if let (sent, due) = answer, due <= now {
+                rate.answeredByOther(sent: sent)
+                answer = nil
+            }
             guard tick % 50 == 0 else { continue }
-            if rate.sampled(given: given, waiting: 0, heard: heard, now: now) {
+            if rate.sampled(given: given, waiting: 0, hasOther: true, now: now) {
                 under.append((now, now + base + .nanoseconds(Int64(backlog / capacity * 1e9))))
             }
-            if rate.wantsSign { answer = now + .milliseconds(20) }
+            if rate.wantsSign { answer = (now, now + .milliseconds(20)) }
         }
         if Double(rate.rate) < capacity * 0.6 || Double(rate.rate) > capacity * 1.6 {
             problems.append("LTE carries \(Int(capacity)), \(rate.rate) were found")
