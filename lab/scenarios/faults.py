@@ -315,5 +315,6 @@ def counted(lab, pair: Pair):
         missed = sorted(set(pair.kinds[host]) - failed)
         lab.check(f"{host}: each kind of request has failed", not missed, ", ".join(missed))
         injected, answered = pair.faults[host].injected, pair.faults[host].answered
-        lab.check(f"{host}: it heard of all", answered >= injected * 0.95, f"{answered} of {injected}")
+        # But what was under way when it was ended, and verdicts after the last packet.
+        lab.check(f"{host}: it heard of all", answered >= injected * 0.95 - 5, f"{answered} of {injected}")
     lab.figure("longest_s", pair.longest)

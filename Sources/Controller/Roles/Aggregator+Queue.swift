@@ -68,7 +68,7 @@ extension Aggregator {
             lteSampling.busy.remove(id)
             return
         }
-        if lteRates[id]?.isIdle(given: given.bytes, now: now) ?? false {
+        if lteRates[id]?.isIdle(given: given.bytes, waiting: given.waiting, now: now) ?? false {
             if !(lteRates[id]?.isBusy ?? false) { lteSampling.busy.remove(id) }
             return
         }

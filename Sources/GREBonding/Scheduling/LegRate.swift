@@ -118,8 +118,11 @@ public struct LegRate: Hashable, Sendable {
     /// Takes that the leg has been given nothing more, if there is nothing to be seen in that: what a bond costs that does
     /// not use it, as most do not most of the time.
     /// - Returns: false: ``sampled(given:waiting:hasOther:now:)`` has to look
-    public mutating func isIdle(given total: UInt64, now: Instant) -> Bool {
-        guard total == self.total, isWorthUsing, probe == nil, base.value != nil, sample != nil else { return false }
+    public mutating func isIdle(given total: UInt64, waiting: UInt64, now: Instant) -> Bool {
+        guard total == self.total, waiting == 0, sample?.bytes == total, probe == nil, isWorthUsing, base.value != nil,
+            // A window that was begun is asked about once it is used.
+            (trial?.begun ?? total) == total
+        else { return false }
         sample?.sent = now
         wantsSign = false
         gaps += 1

@@ -17,6 +17,8 @@ struct LoadedLink {
     var idle = 0
     /// Whether there is another leg, by which the peer answers within so many milliseconds.
     var otherLeg: Int64?
+    /// Whether what is at rest is looked at the short way.
+    var looksShortly = false
     /// For so long the peer's program is away: it answers nothing.
     var away = Duration.zero
 
@@ -60,6 +62,7 @@ struct LoadedLink {
                 sign = nil
             }
             let isAway = now - start < away
+            if looksShortly, rate.isIdle(given: UInt64(sent), waiting: 0, now: now) { continue }
             if rate.sampled(given: UInt64(sent), waiting: 0, hasOther: otherLeg != nil, now: now) {
                 probes += 1
                 if !isAway, loses == 0 || probes % loses != 0 { under.append((now, now + base + wait)) }
@@ -300,11 +303,26 @@ struct LoadedLink {
         #expect(rate.rate == 1_960_000 && rate.isWorthUsing)
     }
 
+    /// From the first packet on, at any load: nothing is found later for it.
+    @Test(arguments: [0.8, 16], [0, 150, 290, 450]) func theShortWayFindsTheSame(mbit: Double, burst: Int) {
+        var rates = [LegRate(Self.told), LegRate(Self.told)]
+        var used: [Double] = []
+        for (number, looksShortly) in [false, true].enumerated() {
+            var link = LoadedLink(mbit, .milliseconds(50))
+            (link.burst, link.looksShortly) = (burst, looksShortly)
+            let now = link.run(&rates[number], from: Self.start, seconds: 10)
+            _ = link.run(&rates[number], from: now, seconds: 5)
+            used.append(link.used)
+        }
+        #expect(used[0] == used[1] && used[0] > 0.3, "\(used)")
+        #expect(rates[0].rate == rates[1].rate && rates[0].capacity == rates[1].capacity)
+    }
+
     /// A leg that is not used may be looked at the short way: what follows is the same.
     @Test func anIdleLegIsKnownAtAGlance() {
         var (long, short) = (LegRate(Self.told), LegRate(Self.told))
         var link = LoadedLink(16, .milliseconds(50))
-        let isKnown = short.isIdle(given: 0, now: Self.start)
+        let isKnown = short.isIdle(given: 0, waiting: 0, now: Self.start)
         #expect(!isKnown, "nothing is known yet")
         let now = link.run(&long, from: Self.start, seconds: 5)
         short = long
@@ -314,13 +332,13 @@ struct LoadedLink {
             let then = now + .milliseconds(tick * 500)
             let asks = long.sampled(given: total, waiting: 0, hasOther: false, now: then)
             #expect(!asks)
-            if !short.isIdle(given: total, now: then) {
+            if !short.isIdle(given: total, waiting: 0, now: then) {
                 looks += 1
                 _ = short.sampled(given: total, waiting: 0, hasOther: false, now: then)
             }
         }
         #expect(short == long && looks < 3, "\(looks)")
-        let isIdle = short.isIdle(given: total + 1, now: now + .seconds(51))
+        let isIdle = short.isIdle(given: total + 1, waiting: 0, now: now + .seconds(51))
         #expect(!isIdle)
     }
 
