@@ -133,30 +133,6 @@ import Testing
         }
         record.filterList = FilterList(commitCount: 77, items: items)
         #expect(record.lines.count > 2 && read(record.lines) == record)
-        record.pendingPackages = [1, 3].map {
-            FilterListPackage(commitCount: 78, packetSum: 3, packetID: $0, items: Array(items.prefix(2)))
-        }
-        #expect(read(record.lines) == record)
-    }
-
-    /// What the process before acknowledged comes no more.
-    @Test func aFilterListIsCompletedByTheNextProcess() throws {
-        let items = (0..<60).map { FilterItem(.dscp, description: "an item with some description", value: "\($0)") }
-        let packages = try FilterListPackage.split(items, commitCount: 4)
-        func give(_ package: FilterListPackage, to session: inout HomeGatewaySession) -> [HomeGatewaySession.Effect] {
-            let message = ControlMessage(
-                type: .notify, leg: .primary, key: gateway.key, attributes: [.filterListPackage(package)])
-            return session.handle(.message(message, on: .primary, from: h), now: now)
-        }
-        var first = session(), second = session()
-        var fits = first.resume(gateway, now: now)
-        #expect(fits && packages.count > 1)
-        for package in packages.dropLast() { _ = give(package, to: &first) }
-        let record = try #require(first.record.flatMap { read($0.lines) })
-        fits = second.resume(record, now: now)
-        #expect(fits)
-        let effects = try give(#require(packages.last), to: &second)
-        #expect(effects.contains(.filterList(items)))
     }
 
     @Test func anythingElseIsRefused() {

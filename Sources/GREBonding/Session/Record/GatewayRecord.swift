@@ -22,8 +22,6 @@ public struct GatewayRecord: Hashable, Sendable {
     public var delegatedPrefix: AssignedIPv6Prefix
     public var hostPrefix: AssignedIPv6Prefix
     public var filterList: FilterList?
-    /// Of a newer list that is not whole yet: the aggregator will not send again what was acknowledged.
-    public var pendingPackages: [FilterListPackage] = []
 }
 
 extension HomeGatewaySession {
@@ -38,8 +36,7 @@ extension HomeGatewaySession {
             primaryUpstreamRate: grant.primaryUpstreamRate, primaryDownstreamRate: grant.primaryDownstreamRate,
             upstreamBypass: upstreamBypass, legs: up, parameters: parameters, helloState: helloState,
             isTooFar: rtt.primaryOnly, leavesSecondary: leavesSecondary, isDiagnosing: diagnostic != nil,
-            delegatedPrefix: delegatedPrefix, hostPrefix: hostPrefix, filterList: filters.current,
-            pendingPackages: filters.pendingPackages)
+            delegatedPrefix: delegatedPrefix, hostPrefix: hostPrefix, filterList: filters.current)
     }
 
     /// Goes on with the bond of a process before. Legs count as up where they were; a Hello is due on each at once. The
@@ -67,8 +64,7 @@ extension HomeGatewaySession {
         leavesSecondary = record.leavesSecondary
         delegatedPrefix = record.delegatedPrefix
         hostPrefix = record.hostPrefix
-        filters = FilterListAssembler(
-            limits: filters.limits, current: record.filterList, pending: record.pendingPackages)
+        filters = FilterListAssembler(limits: filters.limits, current: record.filterList)
         traffic = TrafficWatch(bondSince: now)
         if isUp(primaryLeg) { nextBypassSample = now + .seconds(Int64(parameters.bypassBandwidthCheckInterval)) }
         if !isUp(grantingLeg), parameters.idleTimeout > 0 {

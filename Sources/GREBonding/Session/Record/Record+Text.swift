@@ -4,7 +4,7 @@ import ProtocolSupport
 // Records as lines of text: words `name=value`. What is read may be anything; only what is written here is taken.
 
 extension GatewayRecord {
-    /// Its first line, and one for each package of the filter list and of one that is not whole yet.
+    /// Its first line, and one for each package of the filter list.
     public var lines: [String] {
         let first = [
             "bond session=\(sessionID)", "key=\(key)", "haap=\(aggregator)", "up=\(primaryUpstreamRate)",
@@ -13,8 +13,10 @@ extension GatewayRecord {
             "left=\(leavesSecondary)", "diagnostic=\(isDiagnosing)", "delegated=\(RecordLine.text(delegatedPrefix))",
             "host=\(RecordLine.text(hostPrefix))",
         ].joined(separator: " ")
-        let packages = filterList.flatMap { try? FilterListPackage.split($0.items, commitCount: $0.commitCount) } ?? []
-        return [first] + (packages + pendingPackages).map {
+        guard let list = filterList,
+            let packages = try? FilterListPackage.split(list.items, commitCount: list.commitCount)
+        else { return [first] }
+        return [first] + packages.map {
             let message = ControlMessage(type: .notify, leg: .primary, key: 0, attributes: [.filterListPackage($0)])
             return "filter package=\(RecordLine.hex(message.serialized(dialect: .rfc8157)))"
         }
@@ -42,11 +44,13 @@ extension GatewayRecord {
             case .duplicate, .rejected: return nil
             }
         }
+        // One that is not whole is no list.
+        guard assembler.pendingCommitCount == nil else { return nil }
         self.init(
             sessionID: sessionID, key: key, aggregator: haap, primaryUpstreamRate: up, primaryDownstreamRate: down,
             upstreamBypass: bypass, legs: legs, parameters: parameters, helloState: hello, isTooFar: far,
             leavesSecondary: left, isDiagnosing: diagnostic, delegatedPrefix: delegated, hostPrefix: host,
-            filterList: assembler.current, pendingPackages: assembler.pendingPackages)
+            filterList: assembler.current)
     }
 }
 

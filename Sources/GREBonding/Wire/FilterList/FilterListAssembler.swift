@@ -87,21 +87,10 @@ public struct FilterListAssembler: Hashable, Sendable {
     }
     private var pending: Pending?
 
-    /// `current` is a list that is in force already, for example one kept over a restart, `pending` what had been
-    /// collected of a newer one.
-    public init(limits: Limits = Limits(), current: FilterList? = nil, pending: [FilterListPackage] = []) {
+    /// `current` is a list that is in force already, for example one kept over a restart.
+    public init(limits: Limits = Limits(), current: FilterList? = nil) {
         self.limits = limits
         self.current = current
-        for package in pending { _ = receive(package) }
-    }
-
-    /// What has been collected of a list that is not whole yet, in the order of the Packet_ID.
-    public var pendingPackages: [FilterListPackage] {
-        guard let pending else { return [] }
-        return pending.packages.sorted { $0.key < $1.key }.map { id, items in
-            FilterListPackage(
-                commitCount: pending.commitCount, packetSum: pending.packetSum, packetID: id, items: items)
-        }
     }
 
     /// The Commit_Count of a list of which some packages, not all, are there.
