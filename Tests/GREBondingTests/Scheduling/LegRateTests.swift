@@ -318,6 +318,22 @@ struct LoadedLink {
         #expect(rates[0].rate == rates[1].rate && rates[0].capacity == rates[1].capacity)
     }
 
+    /// What was given to the leg and had not left yet, when it was looked at, is asked about when it has.
+    @Test func whatWaitedIsNotAtRest() {
+        var rate = LegRate(Self.told)
+        func at(_ time: Int64) -> Instant { Self.start + .milliseconds(time) }
+        var asked: [Bool] = [rate.sampled(given: 0, waiting: 0, hasOther: false, now: at(0))]
+        asked.append(rate.sampled(given: 0, waiting: 0, hasOther: false, now: at(50)))
+        rate.measured(.milliseconds(50), sent: at(50), now: at(100))
+        let window = rate.end ?? 0
+        asked.append(rate.sampled(given: window, waiting: window, hasOther: false, now: at(150)))
+        #expect(asked == [false, true, false] && window > 0)
+        let isIdle = rate.isIdle(given: window, waiting: 0, now: at(200))
+        #expect(!isIdle)
+        let asks = rate.sampled(given: window, waiting: 0, hasOther: false, now: at(200))
+        #expect(asks)
+    }
+
     /// A leg that is not used may be looked at the short way: what follows is the same.
     @Test func anIdleLegIsKnownAtAGlance() {
         var (long, short) = (LegRate(Self.told), LegRate(Self.told))
