@@ -85,21 +85,24 @@ let package = Package(
         .executableTarget(
             name: "block-example", dependencies: ["Addresses", "NFTables", "NetlinkKit"],
             path: "Examples/block-example", swiftSettings: swiftSettings),
+        // What tests of several modules use.
+        .target(name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
         .testTarget(name: "AddressesTests", dependencies: ["Addresses"], swiftSettings: swiftSettings),
         .testTarget(
-            name: "GREBondingTests", dependencies: ["Addresses", "GREBonding", "ProtocolSupport"],
+            name: "GREBondingTests", dependencies: ["Addresses", "GREBonding", "ProtocolSupport", "TestSupport"],
             resources: [.copy("Vectors")], swiftSettings: swiftSettings),
         .testTarget(
-            name: "LeasesTests", dependencies: ["Addresses", "Leases", "ProtocolSupport"],
+            name: "LeasesTests", dependencies: ["Addresses", "Leases", "ProtocolSupport", "TestSupport"],
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "RADIUSTests", dependencies: ["Addresses", "CLibmd", "ProtocolSupport", "RADIUS"],
+            name: "RADIUSTests", dependencies: ["Addresses", "CLibmd", "ProtocolSupport", "RADIUS", "TestSupport"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "DNSAnswersTests", dependencies: ["Addresses", "DNSAnswers", "ProtocolSupport"],
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "NetlinkKitTests", dependencies: ["Addresses", "NetlinkKit", "CLinux"], swiftSettings: swiftSettings),
+            name: "NetlinkKitTests", dependencies: ["Addresses", "NetlinkKit", "CLinux", "TestSupport"],
+            swiftSettings: swiftSettings),
         .testTarget(name: "NFTablesTests", dependencies: ["NFTables"], swiftSettings: swiftSettings),
         .testTarget(
             name: "ConfigurationTests", dependencies: ["Addresses", "Configuration", "GREBonding", "RADIUS"],
@@ -111,18 +114,19 @@ let package = Package(
         .testTarget(
             name: "ObservationTests", dependencies: ["Formatting", "Observation"], swiftSettings: swiftSettings),
         .testTarget(
-            name: "DecodingTests", dependencies: ["Addresses", "Decoding", "Formatting", "GREBonding"],
+            name: "DecodingTests", dependencies: ["Addresses", "Decoding", "Formatting", "GREBonding", "TestSupport"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "ControllerTests",
             dependencies: [
                 "Addresses", "CLinux", "CScheduler", "Configuration", "Controller", "DNSAnswers", "GREBonding",
-                "Leases", "NFTables", "NetlinkKit", "Observation", "RADIUS",
+                "Leases", "NFTables", "NetlinkKit", "Observation", "RADIUS", "TestSupport",
             ],
             swiftSettings: swiftSettings),
         .testTarget(name: "QuotaTests", dependencies: ["Formatting", "Quota"], swiftSettings: swiftSettings),
         .testTarget(
-            name: "YearTests", dependencies: ["Addresses", "GREBonding", "Leases", "ProtocolSupport", "Quota"],
+            name: "YearTests",
+            dependencies: ["Addresses", "GREBonding", "Leases", "ProtocolSupport", "Quota", "TestSupport"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "DocumentationTests", dependencies: ["GREBonding", "Observation"], swiftSettings: swiftSettings),

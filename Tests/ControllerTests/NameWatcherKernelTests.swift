@@ -5,6 +5,7 @@ import GREBonding
 import Glibc
 import NFTables
 import NetlinkKit
+import TestSupport
 import Testing
 
 @testable import Controller
@@ -31,7 +32,8 @@ import Testing
                     + "add set inet \(set.table.name) \(set.name) { type ipv4_addr; flags timeout; }'")
             let second = try answer("203.0.113.11")
             // The kernel takes this from nobody without the capability.
-            withoutPrivileges { names.take([second]) }
+            let isDone = withoutPrivileges { names.take([second]) }
+            #expect(isDone)
             let list = "nft list set inet \(set.table.name) \(set.name)"
             let before = try shell(list)
             #expect(!before.contains("203.0.113.11"))

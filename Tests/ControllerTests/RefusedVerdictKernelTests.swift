@@ -1,4 +1,5 @@
 import NetlinkKit
+import TestSupport
 import Testing
 
 @testable import Controller
@@ -23,7 +24,8 @@ import Testing
         let arrived = try waiting(number)
         #expect(arrived == 1)
         // The kernel takes verdicts from nobody without the capability.
-        withoutPrivileges(receive)
+        let isDone = withoutPrivileges(receive)
+        #expect(isDone)
         let refused = try waiting(number)
         #expect(refused == 1)
         receive()

@@ -1,4 +1,5 @@
 import GREBonding
+import TestSupport
 import Testing
 
 @testable import Decoding
@@ -42,7 +43,7 @@ import Testing
     }
 
     @Test func mutations() {
-        var random = Generator(state: 8157)
+        var random = SplitMix(state: 8157)
         var shown = 0
         for round in 0..<60_000 {
             var (frame, type) = Self.frames[round % Self.frames.count]
@@ -77,18 +78,5 @@ import Testing
         #expect(time(.max, .max) == "9999-12-31T23:59:59.999999999Z")
         #expect(time(.min, .min) == "1970-01-01T00:00:00.000000000Z")
         #expect(time(951_782_400, 7) == "2000-02-29T00:00:00.000000007Z")
-    }
-
-    /// SplitMix64: the same numbers from the same seed everywhere.
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return z ^ (z >> 31)
-        }
     }
 }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import GREBonding
@@ -56,7 +57,7 @@ import Testing
     }
 
     @Test func mutatedMessages() {
-        var random = SeededGenerator(seed: 8157)
+        var random = SplitMix(state: 8157)
         var accepted = 0
         for round in 0..<150_000 {
             var (bytes, dialect) = Self.seeds[round % Self.seeds.count]
@@ -86,7 +87,7 @@ import Testing
     }
 
     @Test func randomAttributesBehindAGoodHeader() {
-        var random = SeededGenerator(seed: 2890)
+        var random = SplitMix(state: 2890)
         var accepted = 0
         for _ in 0..<100_000 {
             var bytes = [UInt8](hex: "2000b7ea0000000061")
@@ -106,7 +107,7 @@ import Testing
 
     @Test func filterValues() {
         let alphabet = Array("0123456789abcdefF.:-[]/ gz*\u{FF}".utf8)
-        var random = SeededGenerator(seed: 4291)
+        var random = SplitMix(state: 4291)
         var accepted = 0
         for round in 0..<60_000 {
             var value = Sample.filterItems[round % Sample.filterItems.count].value
@@ -126,7 +127,7 @@ import Testing
     }
 
     @Test func randomBytes() {
-        var random = SeededGenerator(seed: 2784)
+        var random = SplitMix(state: 2784)
         for _ in 0..<50_000 {
             let bytes = (0..<Int.random(in: 0...24, using: &random)).map { _ in
                 UInt8.random(in: 0...255, using: &random)

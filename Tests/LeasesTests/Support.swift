@@ -1,19 +1,7 @@
 import Addresses
+import TestSupport
 
 @testable import Leases
-
-/// A small seeded generator, so that a failing run can be repeated.
-struct SplitMix: RandomNumberGenerator, Sendable {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
 
 func at(_ seconds: Double) -> LeaseTime { LeaseTime(nanoseconds: Int64(seconds * 1e9)) }
 

@@ -1,6 +1,7 @@
 import Addresses
 import CLinux
 import Glibc
+import TestSupport
 import Testing
 
 @testable import NetlinkKit
@@ -166,11 +167,12 @@ import Testing
             #expect(queue.refusals == 1 && queue.takeRefused().isEmpty)
             // The second waits, and the kernel takes this from nobody without the capability.
             let id = ids[1]
-            withoutPrivileges {
+            let isDone = withoutPrivileges {
                 var writer = VerdictWriter(queue)
                 try? writer.append(.accept, id: id)
                 try? writer.flush()
             }
+            #expect(isDone)
             #expect(received() == [])
             try queue.receive { _ in }
             #expect(queue.refusals == 2)
@@ -180,26 +182,6 @@ import Testing
             try writer.flush()
             #expect(received() == [1])
         }
-    }
-
-    private final class Body {
-        let run: () -> Void
-        init(_ run: @escaping () -> Void) { self.run = run }
-    }
-
-    /// In a thread that has given up what this one goes on to have.
-    private func withoutPrivileges(_ body: @escaping () -> Void) {
-        var thread = pthread_t()
-        let context = Unmanaged.passRetained(Body(body)).toOpaque()
-        let started = pthread_create(
-            &thread, nil,
-            { context in
-                guard let context else { return nil }
-                let body = Unmanaged<Body>.fromOpaque(context).takeRetainedValue()
-                if clinux_keep_capabilities(0) == 0 { body.run() }
-                return nil
-            }, context)
-        #expect(started == 0 && pthread_join(thread, nil) == 0)
     }
 }
 

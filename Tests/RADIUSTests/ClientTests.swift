@@ -1,5 +1,6 @@
 import Addresses
 import ProtocolSupport
+import TestSupport
 import Testing
 
 @testable import RADIUS

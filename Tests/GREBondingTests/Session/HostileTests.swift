@@ -1,5 +1,6 @@
 import Addresses
 import ProtocolSupport
+import TestSupport
 import Testing
 
 @testable import GREBonding
@@ -8,7 +9,7 @@ import Testing
 /// key from the right place changes no bond.
 @Suite struct HostileTests {
     private struct Attacker {
-        var random: SeededGenerator
+        var random: SplitMix
 
         mutating func pick<T>(_ values: [T]) -> T { values[Int.random(in: 0..<values.count, using: &random)] }
 
@@ -56,7 +57,7 @@ import Testing
         pair.checksWire = false
         pair.start()
         pair.run(for: .seconds(2))
-        var attacker = Attacker(random: SeededGenerator(seed: 77))
+        var attacker = Attacker(random: SplitMix(state: 77))
         for round in 0..<60_000 {
             let key = pair.gatewayBond?.key ?? 1
             let other = pair.point.sessions.values.map(\.key).min() ?? 1
@@ -99,7 +100,7 @@ import Testing
         let bond = try #require(pair.gatewayBond)
         let session = try #require(pair.point.sessions[bond.sessionID])
         let legs = pair.gateway.legs
-        var attacker = Attacker(random: SeededGenerator(seed: 78))
+        var attacker = Attacker(random: SplitMix(state: 78))
         for round in 0..<30_000 {
             let hasKey = Bool.random(using: &attacker.random)
             var message = attacker.message(keys: hasKey ? [bond.key] : [0, bond.key ^ 1, 12])

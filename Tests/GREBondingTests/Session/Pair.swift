@@ -1,5 +1,6 @@
 import Addresses
 import ProtocolSupport
+import TestSupport
 import Testing
 
 @testable import GREBonding
@@ -62,7 +63,7 @@ struct Pair {
     private(set) var inFlight: [Packet] = []
     private var answers: [(at: Instant, AuthorizationRequest)] = []
     private var order = 0
-    private var random: SeededGenerator
+    private var random: SplitMix
 
     init(
         seed: UInt64 = 1, parameters: SessionParameters = .init(), dialect: Dialect = .rfc8157,
@@ -77,7 +78,7 @@ struct Pair {
                 addresses: [Self.h], parameters: parameters, dialect: dialect,
                 allowsSecondaryAlone: allowsSecondaryAlone, monitorsTraffic: monitorsTraffic),
             random: SplitMix(state: seed &+ 1))
-        random = SeededGenerator(seed: seed &+ 2)
+        random = SplitMix(state: seed &+ 2)
     }
 
     mutating func restartGateway() {

@@ -1,4 +1,5 @@
 import Addresses
+import TestSupport
 import Testing
 
 #if canImport(Glibc)
@@ -11,12 +12,12 @@ import Testing
 /// what is gone. `SPILLWAY_SEEDS=10000 swift test --filter SimulationTests` runs more of them.
 struct Simulation {
     var pair: Pair
-    private var random: SeededGenerator
+    private var random: SplitMix
     private var address: UInt8 = 2
     private var wan: [LegID: IPAddress] = Pair.addresses
 
     init(seed: UInt64) {
-        random = SeededGenerator(seed: seed)
+        random = SplitMix(state: seed)
         var parameters = SessionParameters()
         parameters.activeHelloInterval = 5
         parameters.idleHelloInterval = 100

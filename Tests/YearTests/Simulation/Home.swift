@@ -1,5 +1,6 @@
 import Addresses
 import Quota
+import TestSupport
 
 @testable import GREBonding
 @testable import Leases

@@ -1,3 +1,5 @@
+import TestSupport
+
 @testable import GREBonding
 
 /// What passes one bond, as far as the program sees it: numbered packets by two legs that are put in order, flows that

@@ -1,4 +1,5 @@
 import Addresses
+import TestSupport
 
 @testable import GREBonding
 
