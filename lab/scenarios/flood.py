@@ -1,20 +1,19 @@
 """Floods: Setup Requests and ICMP errors, from spoofed sources and from one: a bond loses nothing (village)."""
 
 import pathlib
-import signal
 import socket
 import struct
 import subprocess
 import time
 
 from lab import namespaces, programs, spillway
-from lab.measure import flow
+from lab.measure import flow, trace
 from lab.spillway import Spillway, is_bonded, settings
 from lab.topology import CLIENT, HAAP, SERVER, Topology
 
 VIRTUAL_TIME = True
 PROGRAM = programs.program("flood")
-NEEDS = [spillway.binary(), PROGRAM, pathlib.Path("/usr/bin/strace")]
+NEEDS = [spillway.binary(), PROGRAM, trace.PROGRAM]
 RATE, SECONDS = 100_000, 4
 # Sender and receiver share a processor of 10⁹ instructions a second, which this much keeps busy.
 LEAST = 40_000
@@ -118,16 +117,9 @@ def too_big(lab, hg, haap):
 
 def asked(lab, haap, error: bytes, seconds=2) -> float:
     """Netlink messages of the daemon, a second of a flood of errors."""
-    trace = lab.out / "strace.txt"
-    words = ["strace", "-f", "-yy", "-e", "trace=sendto,sendmsg", "-o", trace, "-p", str(haap.process.pid)]
-    tracer = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-    try:
-        tracer.stderr.readline()
+    with trace.system_calls(lab, haap.process.pid, "sendto,sendmsg") as file:
         Flood(SPOOFED, seconds=seconds, protocol=ICMP, payload=error).rate()
-    finally:
-        tracer.send_signal(signal.SIGINT)
-        tracer.wait()
-    return trace.read_text().count("<NETLINK") / seconds
+    return file.read_text().count("<NETLINK") / seconds
 
 
 def newcomer(lab, network):

@@ -1,9 +1,7 @@
 """Metrics: promtool accepts them, they are what the kernel counts, no scrape asks the kernel, hostile clients (village)."""
 
 import json
-import pathlib
 import re
-import signal
 import socket
 import subprocess
 import time
@@ -11,13 +9,13 @@ import urllib.error
 import urllib.request
 
 from lab import namespaces, spillway
-from lab.measure import flow
+from lab.measure import flow, trace
 from lab.scenario import REPOSITORY
 from lab.spillway import Spillway, is_bonded, settings, uses_only
 from lab.topology import HAAP, SERVER, Topology
 
 VIRTUAL_TIME = True
-NEEDS = [spillway.binary(), pathlib.Path("/usr/bin/strace")]
+NEEDS = [spillway.binary(), trace.PROGRAM]
 PORT = 9157
 BASE = f"http://127.0.0.1:{PORT}"
 
@@ -148,26 +146,20 @@ def changes(lab, network, hg, haap):
 
 def quiet(lab, haap):
     """The daemon's system calls while it is scraped: none of them goes to netlink between a request and its answer."""
-    trace = lab.out / "strace.txt"
-    tracer = subprocess.Popen(["strace", "-f", "-yy", "-e", "trace=network", "-s", "40", "-o", trace,
-                               "-p", str(haap.process.pid)], stderr=subprocess.PIPE, text=True)
-    try:
-        tracer.stderr.readline()
+    with trace.system_calls(lab, haap.process.pid, "network", length=40) as file:
         for _ in range(20):
             get("haap")
             time.sleep(0.2)
-    finally:
-        tracer.send_signal(signal.SIGINT)
-        tracer.wait()
+    calls = file.read_text()
     scrapes, asked, inside = 0, [], False
-    for line in trace.read_text().splitlines():
+    for line in calls.splitlines():
         if "recvfrom(" in line and "GET /metrics" in line:
             inside = True
         elif "sendto(" in line and "HTTP/1.1 200" in line:
             scrapes, inside = scrapes + 1, False
         elif inside and "NETLINK" in line:
             asked.append(line)
-    others = trace.read_text().count("NETLINK")
+    others = calls.count("NETLINK")
     lab.check("20 scrapes seen", scrapes == 20, str(scrapes))
     lab.check("no scrape asks the kernel", not asked, "; ".join(asked[:3]))
     # The trace does show what goes to netlink: the samples between the scrapes.
