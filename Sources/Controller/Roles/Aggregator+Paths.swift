@@ -23,7 +23,7 @@ extension Aggregator {
         }
     }
 
-    /// The kernel forgets silently what it was told of a path.
+    /// Where it is time: the kernel forgets silently what it was told, and routers tell it anew.
     func readPaths(_ now: Instant) {
         for id in watch.takeDue(now) { apply(id, point.sessions[id]?.bond) }
     }

@@ -160,12 +160,11 @@ final class Aggregator: Role {
         for id in prefixWait.takeDue(now) {
             for input in filterList(of: id) { run(point.handle(input, now: now)) }
         }
-        let setups = takeSetups(now)
+        let nextSetup = takeSetups(now)
         common.state.deleteEnded()
         return [
-            setups,
-            point.deadline, common.queue.deadline, watch.due, leases?.work(now), rounds.due, lteSampling.due, radius,
-            prefixWait.due, ipsec?.work(now), common.state.mend(now),
+            nextSetup, point.deadline, common.queue.deadline, watch.due, leases?.work(now), rounds.due, lteSampling.due,
+            radius, prefixWait.due, ipsec?.work(now), common.state.mend(now),
             common.sampleFlood(now), keepAddresses(now),
         ].compactMap { $0 }.min()
     }

@@ -85,9 +85,7 @@ final class SchedulerProgram {
     /// Bytes that were given to the second leg, and how many of them still wait for their time here.
     /// - Parameter rate: bytes a second that leave
     func givenToSecond(link: UInt32, rate: UInt64) -> (bytes: UInt64, waiting: UInt64)? {
-        // Asked for each bond each second: what is read need not be cleared before, nor copied.
-        var key = link
-        guard clinux_bpf_get(states, &key, scratch) == 0 else { return nil }
+        guard readState(link) else { return nil }
         let (bytes, free) = (scratch.pointee.bytes.1, scratch.pointee.free.1)
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
@@ -103,14 +101,14 @@ final class SchedulerProgram {
         return clinux_bpf_get(plans, &key, &plan) == 0 ? plan : nil
     }
 
-    func hasState(link: UInt32) -> Bool {
+    func hasState(link: UInt32) -> Bool { readState(link) }
+
+    func state(link: UInt32) -> scheduler_state? { readState(link) ? scratch.pointee : nil }
+
+    /// Into ``scratch``. Asked for each bond each second: what is read need not be cleared before, nor copied.
+    /// - Returns: whether there is any
+    private func readState(_ link: UInt32) -> Bool {
         var key = link
         return clinux_bpf_get(states, &key, scratch) == 0
-    }
-
-    func state(link: UInt32) -> scheduler_state? {
-        var key = link
-        var state = scheduler_state()
-        return clinux_bpf_get(states, &key, &state) == 0 ? state : nil
     }
 }
