@@ -41,6 +41,12 @@ import Testing
         #expect(ledger.rates[.primary]?.down == 12_000)
         ledger.remove(2)
         #expect(ledger.rates[.primary]?.down == 4000)
+        ledger.stop(1, .secondary)
+        #expect(ledger.rates[.primary]?.down == 4000)
+        ledger.stop(1, .primary)
+        #expect(ledger.rates[.primary]?.down == 0 && ledger.totals[.primary]?.receivedBytes == 6000)
+        ledger.sample(1, traffic(1000), at(5))
+        #expect(ledger.totals[.primary]?.receivedBytes == 7000, "it is counted anew when it comes again")
         ledger.remove(1)
         ledger.remove(3)
         #expect(ledger.rates[.primary]?.down == 0)
@@ -51,33 +57,42 @@ import Testing
 }
 
 @Suite struct SampleRoundsTests {
-    /// Every bond once a round, few at a time, and a round takes 2 to 10 s.
-    @Test(arguments: [(1, 2000, 1), (500, 2000, 25), (2000, 2000, 100), (5000, 5000, 100), (10_000, 10_000, 100), (100_000, 10_000, 1000)])
-    func round(bonds: Int, milliseconds: Int64, most: Int) throws {
-        var rounds = SampleRounds()
-        let begun = Instant(nanoseconds: 1_000_000_000)
-        rounds.begin(begun)
-        var seen: [UInt32] = []
-        while seen.count < bonds {
-            let now = try #require(rounds.due)
-            let taken = rounds.take(now) { (0..<UInt32(bonds)).map { $0 } }
-            #expect(!taken.isEmpty && taken.count <= most)
-            seen += taken
-        }
-        #expect(Set(seen).count == bonds && seen.count == bonds)
-        let took = (try #require(rounds.due) - begun).milliseconds
-        #expect((milliseconds * 9 / 10...milliseconds).contains(took), "\(took)")
-        // Not before its time.
-        #expect(rounds.take(begun) { [1] }.isEmpty)
+    private let sets = [true, false].map {
+        CountedSet(set: NamedSet(TableName(.ip, "spillway"), "dsl_to", key: []), leg: .primary, isReceived: $0)
     }
 
-    @Test func nothingToRead() throws {
+    private func at(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milliseconds * 1_000_000) }
+
+    /// Every set once a round, and a round takes 2 to 10 s.
+    @Test(arguments: [(0, 2000), (1, 2000), (2000, 2000), (5000, 5000), (10_000, 10_000), (100_000, 10_000)])
+    func round(bonds: Int, milliseconds: Int64) {
         var rounds = SampleRounds()
-        #expect(rounds.due == nil)
-        rounds.begin(Instant(nanoseconds: 0))
-        #expect(rounds.take(Instant(nanoseconds: 0)) { [] }.isEmpty)
-        #expect(try #require(rounds.due) == Instant(nanoseconds: 2_000_000_000))
+        #expect(!rounds.isDue(at(0)) { sets })
+        rounds.begin(at(0))
+        var seen: [Bool] = []
+        for now in 0..<2 as Range<Int64> {
+            #expect(rounds.isDue(at(now)) { sets })
+            seen += rounds.waiting.last.map { [$0.isReceived] } ?? []
+            rounds.next(bonds: bonds)
+        }
+        #expect(Set(seen).count == 2 && rounds.due == at(milliseconds))
+        #expect(!rounds.isDue(at(milliseconds - 1)) { sets } && rounds.isDue(at(milliseconds)) { sets })
         rounds.end()
-        #expect(rounds.due == nil)
+        #expect(rounds.due == nil && rounds.waiting.isEmpty)
+    }
+
+    /// What was read before a bond changed is not taken for what it is now; the next set that is asked for is of now.
+    @Test func whatChangedMeanwhileIsLeftOut() {
+        var rounds = SampleRounds()
+        rounds.begin(at(0))
+        rounds.hasChanged(3)
+        #expect(rounds.isOfNow(3), "nothing is being read")
+        #expect(rounds.isDue(at(0)) { sets })
+        rounds.asks()
+        rounds.hasChanged(3)
+        #expect(!rounds.isOfNow(3) && rounds.isOfNow(4))
+        rounds.next(bonds: 1)
+        rounds.asks()
+        #expect(rounds.isOfNow(3))
     }
 }

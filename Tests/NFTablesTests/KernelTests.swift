@@ -218,6 +218,70 @@ import Testing
         }
     }
 
+    /// Counters of many elements come in pieces, each element once, while others come and go.
+    @Test(.kernel) func countersOfManyArePieces() throws {
+        let table = TableName(.ip, "t")
+        let map = NamedSet(table, "m", key: [.ipv4Address, Field.greKey.type], data: .field(.ipv4Address), hasCounters: true)
+        let bare = NamedSet(table, "b", key: [.ipv4Address])
+        func address(_ number: Int) -> Value { .ipv4(IPv4Address(rawValue: 0x0A00_0000 + UInt32(number))) }
+        try inNewNamespace { (client) throws -> Void in
+            var transaction = Transaction()
+            transaction.add(Table(.ip, "t"))
+            transaction.add(map)
+            transaction.add(bare)
+            transaction.create([Element(.ipv4(.any))], in: bare)
+            try client.commit(transaction)
+            // What an element has counted from its beginning, only nft can say.
+            let elements = (0..<3000).map {
+                "10.0.\($0 >> 8).\($0 & 255) . \($0) counter packets \($0 + 1) bytes \(($0 + 1) << 32) : "
+                    + "240.0.\(($0 + 1) >> 8).\(($0 + 1) & 255)"
+            }
+            for begin in stride(from: 0, to: 3000, by: 500) {
+                try nft("add element ip t m { \(elements[begin..<begin + 500].joined(separator: ", ")) }\n")
+            }
+            let listing = CounterListing(try NetlinkSocket(.netfilter))
+            #expect(!listing.isReading)
+            try listing.begin(map)
+            var seen: [UInt32: Counter] = [:]
+            var pieces = 0, most = 0
+            var goesOn = true
+            while goesOn {
+                let before = seen.count
+                goesOn = try listing.next { key, value, counter in
+                    let number = UInt32(bigEndian: value.unsafeLoadUnaligned(fromByteOffset: 0, as: UInt32.self)) - 0xF000_0001
+                    let address = UInt32(bigEndian: key.unsafeLoadUnaligned(fromByteOffset: 0, as: UInt32.self))
+                    #expect(key.byteCount == 8 && value.byteCount == 4 && address == 0x0A00_0000 + number)
+                    #expect(seen.updateValue(counter, forKey: number) == nil)
+                }
+                pieces += 1
+                most = max(most, seen.count - before)
+            }
+            #expect(seen.count == 3000 && seen.allSatisfy { $1 == Counter(packets: UInt64($0) + 1, bytes: (UInt64($0) + 1) << 32) })
+            #expect(pieces > 5 && most < 600, "\(pieces) \(most)")
+            #expect(!listing.isReading)
+            #expect(try !listing.next { _, _, _ in Issue.record("there is nothing more") })
+            // One that is not read to its end, while elements go; then another, which has no counters.
+            try listing.begin(map)
+            _ = try listing.next { _, _, _ in }
+            var fewer = Transaction()
+            fewer.delete((0..<100).map { Element(address($0), .integer(UInt32($0))) }, from: map)
+            try client.commit(fewer)
+            try listing.begin(bare)
+            while try listing.next({ _, _, _ in Issue.record("nothing counts here") }) {}
+            try listing.begin(map)
+            var left = 0
+            while try listing.next({ _, _, _ in left += 1 }) {}
+            #expect(left == 2900)
+            do throws(KernelError) {
+                try listing.begin(NamedSet(table, "absent", key: [.ipv4Address]))
+                _ = try listing.next { _, _, _ in }
+                Issue.record("there is no such set")
+            } catch {
+                #expect(error.errno == .noEntry && !listing.isReading)
+            }
+        }
+    }
+
     @Test(.kernel) func monitorTellsWhoChangedWhat() throws {
         try inNewNamespace { (client) throws -> Void in
             let (monitor, _) = try NFTablesMonitor.open()

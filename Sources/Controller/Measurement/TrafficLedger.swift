@@ -5,10 +5,63 @@ import Observation
 /// What all bonds together have carried, leg by leg: grows whatever becomes of the kernel's counters, which begin anew
 /// with each leg that is set up.
 struct TrafficLedger {
+    /// What went one way on one leg.
+    struct Way {
+        /// As the kernel has counted it.
+        var counter = Counter()
+        /// bit/s between the last two samples.
+        var rate: UInt64 = 0
+        /// When it was sampled last.
+        var at: Instant?
+
+        /// - Returns: by how much it has grown
+        fileprivate mutating func take(_ new: Counter, _ now: Instant) -> Counter {
+            let old = at == nil ? Counter() : counter
+            let grown =
+                new.packets >= old.packets && new.bytes >= old.bytes
+                ? Counter(packets: new.packets - old.packets, bytes: new.bytes - old.bytes) : new
+            // Bytes × 8000 over milliseconds are bit/s.
+            if let at { rate = grown.bytes &* 8000 / UInt64(max(1, (now - at).milliseconds)) }
+            counter = new
+            at = now
+            return grown
+        }
+    }
+
+    /// Both ways on one leg.
+    struct Leg {
+        var received = Way()
+        var sent = Way()
+
+        fileprivate subscript(isReceived isReceived: Bool) -> Way {
+            get { isReceived ? received : sent }
+            set { if isReceived { received = newValue } else { sent = newValue } }
+        }
+
+        var traffic: LegTraffic { LegTraffic(received: received.counter, sent: sent.counter) }
+
+        func rate(isGateway: Bool) -> Facts.Rate {
+            isGateway ? Facts.Rate(down: received.rate, up: sent.rate) : Facts.Rate(down: sent.rate, up: received.rate)
+        }
+    }
+
+    /// What a bond carried. Of thousands there is one for each: no more than its numbers.
     struct Entry {
-        var traffic: [LegID: LegTraffic]
-        var rates: [LegID: Facts.Rate] = [:]
-        var at: Instant
+        private var primary = Leg()
+        private var secondary = Leg()
+
+        subscript(leg: LegID) -> Leg {
+            get { leg == .primary ? primary : secondary }
+            set { if leg == .primary { primary = newValue } else { secondary = newValue } }
+        }
+
+        /// All of it together, at an aggregation point.
+        var rate: Facts.Rate { primary.rate(isGateway: false) + secondary.rate(isGateway: false) }
+
+        /// When all of it that was ever sampled had been.
+        var at: Instant? {
+            [primary.received.at, primary.sent.at, secondary.received.at, secondary.sent.at].compactMap { $0 }.min()
+        }
     }
 
     /// Whether what is received goes down, towards the subscriber.
@@ -24,44 +77,54 @@ struct TrafficLedger {
     ///   - bond: any number that is the bond's own
     ///   - traffic: what the kernel has counted for it so far
     mutating func sample(_ bond: UInt32, _ traffic: [LegID: LegTraffic], _ now: Instant) {
-        let before = entries[bond]
-        let milliseconds = UInt64(max(1, before.map { (now - $0.at).milliseconds } ?? 1))
-        var entry = Entry(traffic: traffic, at: now)
-        for (leg, new) in traffic {
-            let old = before?.traffic[leg]
-            let received = Self.growth(new.received, old?.received)
-            let sent = Self.growth(new.sent, old?.sent)
-            totals[leg, default: Facts.Traffic()].receivedPackets &+= received.packets
-            totals[leg, default: Facts.Traffic()].receivedBytes &+= received.bytes
-            totals[leg, default: Facts.Traffic()].sentPackets &+= sent.packets
-            totals[leg, default: Facts.Traffic()].sentBytes &+= sent.bytes
-            // Bytes × 8000 over milliseconds are bit/s.
-            if before != nil {
-                let (down, up) = isGateway ? (received, sent) : (sent, received)
-                entry.rates[leg] = Facts.Rate(
-                    down: down.bytes &* 8000 / milliseconds, up: up.bytes &* 8000 / milliseconds)
-            }
+        for (leg, both) in traffic {
+            sample(bond, leg, isReceived: true, both.received, now)
+            sample(bond, leg, isReceived: false, both.sent, now)
         }
-        replaceRates(before?.rates ?? [:], by: entry.rates)
-        entries[bond] = entry
+    }
+
+    /// The same one way and of one leg.
+    mutating func sample(_ bond: UInt32, _ leg: LegID, isReceived: Bool, _ counter: Counter, _ now: Instant) {
+        let old = entries[bond]?[leg][isReceived: isReceived].rate ?? 0
+        let grown = entries[bond, default: Entry()][leg][isReceived: isReceived].take(counter, now)
+        let new = entries[bond]?[leg][isReceived: isReceived].rate ?? 0
+        add(grown, leg, isReceived: isReceived)
+        replaceRate(old, by: new, leg, isDown: isReceived == isGateway)
+    }
+
+    /// The leg is gone; when it comes again the kernel counts anew.
+    mutating func stop(_ bond: UInt32, _ leg: LegID) {
+        guard let gone = entries[bond]?[leg] else { return }
+        replaceRates(of: gone, leg)
+        entries[bond]?[leg] = Leg()
     }
 
     /// The bond is gone; what it carried stays in the totals.
     mutating func remove(_ bond: UInt32) {
         guard let entry = entries.removeValue(forKey: bond) else { return }
-        replaceRates(entry.rates, by: [:])
+        for leg in [LegID.primary, .secondary] { replaceRates(of: entry[leg], leg) }
     }
 
-    private mutating func replaceRates(_ old: [LegID: Facts.Rate], by new: [LegID: Facts.Rate]) {
-        for (leg, rate) in old {
-            let all = rates[leg] ?? Facts.Rate()
-            rates[leg] = Facts.Rate(down: all.down &- rate.down, up: all.up &- rate.up)
+    private mutating func replaceRates(of gone: Leg, _ leg: LegID) {
+        replaceRate(gone.received.rate, by: 0, leg, isDown: isGateway)
+        replaceRate(gone.sent.rate, by: 0, leg, isDown: !isGateway)
+    }
+
+    private mutating func add(_ grown: Counter, _ leg: LegID, isReceived: Bool) {
+        guard grown != Counter() else { return }
+        if isReceived {
+            totals[leg, default: Facts.Traffic()].receivedPackets &+= grown.packets
+            totals[leg, default: Facts.Traffic()].receivedBytes &+= grown.bytes
+        } else {
+            totals[leg, default: Facts.Traffic()].sentPackets &+= grown.packets
+            totals[leg, default: Facts.Traffic()].sentBytes &+= grown.bytes
         }
-        for (leg, rate) in new { rates[leg] = (rates[leg] ?? Facts.Rate()) + rate }
     }
 
-    private static func growth(_ new: Counter, _ old: Counter?) -> Counter {
-        guard let old, new.packets >= old.packets, new.bytes >= old.bytes else { return new }
-        return Counter(packets: new.packets - old.packets, bytes: new.bytes - old.bytes)
+    private mutating func replaceRate(_ old: UInt64, by new: UInt64, _ leg: LegID, isDown: Bool) {
+        guard old != new else { return }
+        var all = rates[leg] ?? Facts.Rate()
+        if isDown { all.down = all.down &- old &+ new } else { all.up = all.up &- old &+ new }
+        rates[leg] = all
     }
 }

@@ -13,6 +13,7 @@ extension Aggregator {
             leases?.remove(id)
             common.state.apply([], for: .bond(id))
             forgetLTE(of: id)
+            if let number = numbers.number(of: id) { rounds.hasChanged(number) }
             numbers.release(id)
             watch.set(id, at: [], isNarrow: false, now: Clock.now())
             if let key = keys.removeValue(forKey: id) { common.queue.set(key, nil) }
@@ -20,6 +21,8 @@ extension Aggregator {
             return
         }
         let number = numbers.take(id)
+        rounds.hasChanged(number)
+        for leg in [LegID.primary, .secondary] where bond.legs[leg] == nil { ledger.stop(id, leg) }
         let device = "\(settings.tunnel.prefix)\(number)"
         let mtu = mtu(of: bond, id, subscriber)
         let policy = LegPolicy(settings.colour, subscriber.rates)

@@ -39,7 +39,7 @@ extension Aggregator {
             facts.each = point.sessions.values.sorted { $0.id < $1.id }.map { self.facts(of: $0, now) }
         case .extremes(let count):
             isWatched(now)
-            let busy = ledger.entries.lazy.map { (id: $0.key, rate: $0.value.rates.values.reduce(Facts.Rate(), +)) }
+            let busy = ledger.entries.lazy.map { (id: $0.key, rate: $0.value.rate) }
             facts.busiest = busy.filter { $0.rate.down &+ $0.rate.up > 0 }
                 .sorted { $0.rate.down &+ $0.rate.up > $1.rate.down &+ $1.rate.up }.prefix(count)
                 .compactMap { point.sessions[$0.id] }.map { self.facts(of: $0, now) }
@@ -67,8 +67,9 @@ extension Aggregator {
         one.legs = [LegID.primary, .secondary].map { id in
             var leg = Facts.Leg(id.statusName)
             leg.up = session.bond?.legs[id] == nil ? 0 : 1
-            leg.rate = entry?.rates[id] ?? Facts.Rate()
-            if let traffic = entry?.traffic[id] {
+            if let entry {
+                leg.rate = entry[id].rate(isGateway: false)
+                let traffic = entry[id].traffic
                 leg.traffic.receivedBytes = traffic.received.bytes
                 leg.traffic.receivedPackets = traffic.received.packets
                 leg.traffic.sentBytes = traffic.sent.bytes

@@ -28,7 +28,7 @@ extension Aggregator {
         object.add("summary", counts)
         // Few are read anew, unless they have just been.
         let old = found.shown.filter { now - (ledger.entries[$0.id]?.at ?? Instant(nanoseconds: 0)) > .seconds(1) }
-        if found.shown.count <= SampleRounds.leastBatch { read(old.map(\.id), now) }
+        if found.shown.count <= Self.leastBatch { read(old.map(\.id), now) }
         object.add("bonds", found.shown.map { status(of: $0, now) })
         if let leases { object.add("addresses", leases.json) }
         if let forged = common.counter(SourceTable.counter, in: SourceTable.table) { object.add("forged_sources", forged) }
@@ -58,7 +58,7 @@ extension Aggregator {
             case .session: keys.append((session.id, "", 0))
             case .name: keys.append((session.id, session.client.description, 0))
             case .rate:
-                let rate = ledger.entries[session.id]?.rates.values.reduce(Facts.Rate(), +) ?? Facts.Rate()
+                let rate = ledger.entries[session.id]?.rate ?? Facts.Rate()
                 keys.append((session.id, "", -Int64(clamping: rate.down &+ rate.up)))
             case .health:
                 let at = lostAt(session).nanoseconds / 1_000_000_000
@@ -102,10 +102,10 @@ extension Aggregator {
             state.add("state", address == nil ? "down" : "up")
             if let address { state.add("address", address.description) }
             if let measured = ledger.entries[session.id], session.bond?.legs[leg] != nil {
-                if let traffic = measured.traffic[leg] { state.add("traffic", JSONObject(traffic)) }
+                state.add("traffic", JSONObject(measured[leg].traffic))
                 var rate = JSONObject()
-                rate.add("received_kbit", (measured.rates[leg]?.up ?? 0) / 1000)
-                rate.add("sent_kbit", (measured.rates[leg]?.down ?? 0) / 1000)
+                rate.add("received_kbit", measured[leg].received.rate / 1000)
+                rate.add("sent_kbit", measured[leg].sent.rate / 1000)
                 state.add("rate", rate)
             }
             if address == nil, let loss = losses[session.id], loss.leg == leg {

@@ -6,6 +6,7 @@ import GREBonding
 import Glibc
 import Leases
 import Logging
+import NFTables
 import NetlinkKit
 import Observation
 
@@ -26,6 +27,7 @@ final class Aggregator: Role {
     var described: [UInt32: (client: ClientIdentificationName, device: String)] = [:]
     var ledger = TrafficLedger(isGateway: false)
     var rounds = SampleRounds()
+    var counters: CounterListing?
     var watchedUntil = Instant(nanoseconds: 0)
     var losses: [UInt32: Loss] = [:]
     private let started = Clock.now()

@@ -3,10 +3,12 @@ import Addresses
 /// Numbers of bonds: the lowest that is free, so that devices keep short names and addresses of the pool return.
 struct BondNumbers {
     private var taken: [UInt32: UInt32] = [:]
+    private var owners: [UInt32?] = []
     private var free: [UInt32] = []
-    private var next: UInt32 = 0
 
     func number(of session: UInt32) -> UInt32? { taken[session] }
+
+    func session(of number: UInt32) -> UInt32? { number < owners.count ? owners[Int(number)] : nil }
 
     mutating func take(_ session: UInt32) -> UInt32 {
         if let number = taken[session] { return number }
@@ -14,25 +16,30 @@ struct BondNumbers {
         if let index = free.indices.min(by: { free[$0] < free[$1] }) {
             number = free.remove(at: index)
         } else {
-            number = next
-            next += 1
+            number = UInt32(owners.count)
+            owners.append(nil)
         }
-        taken[session] = number
+        give(number, session)
         return number
+    }
+
+    private mutating func give(_ number: UInt32, _ session: UInt32) {
+        taken[session] = number
+        owners[Int(number)] = session
     }
 
     /// Gives a session the number that it had.
     /// - Returns: whether nobody else has it
     mutating func take(_ session: UInt32, as number: UInt32) -> Bool {
         guard number < Self.limit, taken[session] == nil else { return false }
-        if number < next {
+        if number < owners.count {
             guard let place = free.firstIndex(of: number) else { return false }
             free.remove(at: place)
         } else {
-            free += next..<number
-            next = number + 1
+            free += UInt32(owners.count)..<number
+            owners += repeatElement(nil, count: Int(number) + 1 - owners.count)
         }
-        taken[session] = number
+        give(number, session)
         return true
     }
 
@@ -40,7 +47,9 @@ struct BondNumbers {
     private static let limit: UInt32 = 1 << 17
 
     mutating func release(_ session: UInt32) {
-        if let number = taken.removeValue(forKey: session) { free.append(number) }
+        guard let number = taken.removeValue(forKey: session) else { return }
+        owners[Int(number)] = nil
+        free.append(number)
     }
 
     /// Addresses that stand for bonds inside this host and never leave it: class E, which nobody routes, and a
@@ -54,5 +63,12 @@ struct BondNumbers {
         case .v4: .v4(IPv4Address(rawValue: 0xF000_0001 &+ number & 0xFF_FFFF))
         case .v6: .v6(IPv6Address(high: 0xFD53_7069_6C6C_7761, low: 0x0080_0000_0000_0001 &+ UInt64(number)))
         }
+    }
+    /// The number whose address in the pool this is, in bytes as in packets; nil: it is none.
+    static func number(_ address: RawSpan) -> UInt32? {
+        guard address.byteCount == 4 || address.byteCount == 16 else { return nil }
+        let last = address.unsafeLoadUnaligned(fromByteOffset: address.byteCount - 4, as: UInt32.self)
+        let number = UInt32(bigEndian: last) &- (address.byteCount == 4 ? 0xF000_0001 : 1)
+        return number < limit ? number : nil
     }
 }

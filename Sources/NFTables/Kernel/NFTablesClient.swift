@@ -114,17 +114,20 @@ public final class NFTablesClient {
 
     /// The elements of a set or map. Its definition says how to read them.
     public func elements(of set: NamedSet) throws(KernelError) -> [Element] {
-        let request = Self.request(
+        let messages = try exchange.dump(Self.listing(of: set)) { message -> [ReceivedElement]? in
+            ReceivedElement.list(message, of: set)
+        }
+        return ReceivedElement.join(messages.flatMap { $0 }, of: set)
+    }
+
+    static func listing(of set: NamedSet) -> Request {
+        request(
             Operation("list", "elements of set \(set.table) \(set.name)"), NFT_MSG_GETSETELEM.rawValue,
             set.table.family, ElementListSpace.self
         ) {
             $0.put(ElementListSpace.table, set.table.name)
             $0.put(ElementListSpace.set, set.name)
         }
-        let messages = try exchange.dump(request) { message -> [ReceivedElement]? in
-            ReceivedElement.list(message, of: set)
-        }
-        return ReceivedElement.join(messages.flatMap { $0 }, of: set)
     }
 
     /// Elements of a set or map by their keys, without reading the others; nil for a key that is not there. Of a set of

@@ -39,11 +39,24 @@ public struct AttributeReader<Space>: ~Escapable {
 
     /// Every attribute in order: its number without the flag bits, and its payload.
     public func forEach<E>(_ body: (_ type: UInt16, _ payload: RawSpan) throws(E) -> Void) throws(E) {
+        let list = AttributeList(bytes)
         var offset = 0
-        while let (type, payload) = next(&offset) { try body(type, bytes.extracting(payload)) }
+        while let (type, payload) = list.next(&offset) { try body(type, bytes.extracting(payload)) }
     }
 
-    private func find(_ type: UInt16) -> Range<Int>? {
+    private func find(_ type: UInt16) -> Range<Int>? { AttributeList(bytes).find(type) }
+}
+
+/// Attributes in received bytes, without saying of which space: what a reader does for each attribute, and for what has
+/// to be quick with thousands of them.
+public struct AttributeList: ~Escapable {
+    let bytes: RawSpan
+
+    @_lifetime(copy bytes)
+    public init(_ bytes: RawSpan) { self.bytes = bytes }
+
+    /// Where the payload of an attribute is; of several equal ones the last counts, as in the kernel.
+    public func find(_ type: UInt16) -> Range<Int>? {
         var offset = 0
         var found: Range<Int>?
         while let (candidate, payload) = next(&offset) {
@@ -52,7 +65,8 @@ public struct AttributeReader<Space>: ~Escapable {
         return found
     }
 
-    private func next(_ offset: inout Int) -> (UInt16, Range<Int>)? {
+    /// The attribute at an offset, which is moved behind it; nil at the end, or where a length is impossible.
+    public func next(_ offset: inout Int) -> (type: UInt16, payload: Range<Int>)? {
         guard let length = bytes.load(UInt16.self, at: offset), let type = bytes.load(UInt16.self, at: offset &+ 2),
             length >= 4, Int(length) <= bytes.byteCount - offset
         else { return nil }

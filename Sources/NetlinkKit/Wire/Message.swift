@@ -52,8 +52,13 @@ public struct Message: ~Escapable {
     /// The attributes that follow a fixed structure of `size` bytes.
     @_lifetime(copy self)
     public func attributes<Space>(after size: Int, of space: Space.Type) -> AttributeReader<Space> {
-        let start = min(16 + ((size + 3) & ~3), bytes.byteCount)
-        return AttributeReader<Space>(bytes.extracting(start..<bytes.byteCount))
+        AttributeReader<Space>(payload(after: size))
+    }
+
+    /// What follows a fixed structure of `size` bytes.
+    @_lifetime(copy self)
+    public func payload(after size: Int) -> RawSpan {
+        bytes.extracting(min(16 + ((size + 3) & ~3), bytes.byteCount)..<bytes.byteCount)
     }
 
     /// A copy that can be kept.
