@@ -10,9 +10,12 @@ public struct IPv4Address: Hashable, Comparable, Sendable {
     }
 
     /// The four bytes in network order; nil when `bytes` does not hold exactly four.
+    @inlinable
     public init?(bytes: some Collection<UInt8>) {
         guard bytes.count == 4 else { return nil }
-        rawValue = bytes.reduce(0) { $0 << 8 | UInt32($1) }
+        var value: UInt32 = 0
+        for byte in bytes { value = value << 8 | UInt32(byte) }
+        self.init(rawValue: value)
     }
 
     /// Dotted decimal, four parts, no leading zeros; nil for anything else.

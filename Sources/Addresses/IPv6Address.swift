@@ -10,10 +10,15 @@ public struct IPv6Address: Hashable, Comparable, Sendable {
     }
 
     /// The sixteen bytes in network order; nil when `bytes` does not hold exactly sixteen.
+    @inlinable
     public init?(bytes: some Collection<UInt8>) {
         guard bytes.count == 16 else { return nil }
-        high = bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
-        low = bytes.suffix(8).reduce(0) { $0 << 8 | UInt64($1) }
+        var high: UInt64 = 0, low: UInt64 = 0
+        for byte in bytes {
+            high = high << 8 | low >> 56
+            low = low << 8 | UInt64(byte)
+        }
+        self.init(high: high, low: low)
     }
 
     /// The forms of RFC 4291 §2.2, an embedded IPv4 address included, no zone; nil for anything else.

@@ -11,31 +11,29 @@ struct Plan: Equatable {
     /// Minimal: what is equal on both sides is not touched. Creations and changes come first and in order of rank, so
     /// that nothing is sent over a leg before it can be received on it; removals come last and the other way round.
     init(from old: [KernelObject], to new: [KernelObject]) {
-        var before: [KernelObject.Identity: KernelObject] = [:]
-        for object in old { before[object.identity] = object }
-        var after: [KernelObject.Identity: KernelObject] = [:]
-        for object in new { after[object.identity] = object }
-        for object in Self.ordered(after.values, by: new) {
-            switch before[object.identity] {
+        let before = Self.ordered(old), after = Self.ordered(new)
+        let present = Dictionary(uniqueKeysWithValues: before.map { ($0.identity, $0.object) })
+        for (identity, object) in after {
+            switch present[identity] {
             case nil: steps.append(.create(object))
             case object?: break
             case let present?: steps.append(.change(from: present, to: object))
             }
         }
-        for object in Self.ordered(before.values, by: old).reversed() where after[object.identity] == nil {
-            steps.append(.remove(object))
-        }
+        guard !before.isEmpty else { return }
+        let wanted = Set(after.map(\.identity))
+        for (identity, object) in before.reversed() where !wanted.contains(identity) { steps.append(.remove(object)) }
     }
 
     var isEmpty: Bool { steps.isEmpty }
 
-    private static func ordered(
-        _ values: some Collection<KernelObject>, by list: [KernelObject]
-    ) -> [KernelObject] {
-        var position: [KernelObject.Identity: Int] = [:]
-        for (i, object) in list.enumerated() { position[object.identity] = i }
-        return values.sorted {
-            ($0.rank, position[$0.identity] ?? 0) < ($1.rank, position[$1.identity] ?? 0)
-        }
+    /// By rank, those of one rank as they are in the list; of several that are the same object the last counts.
+    private static func ordered(_ list: [KernelObject]) -> [(identity: KernelObject.Identity, object: KernelObject)] {
+        let identities = list.map(\.identity)
+        var last = [KernelObject.Identity: Int](minimumCapacity: list.count)
+        for (i, identity) in identities.enumerated() { last[identity] = i }
+        let ranks = list.map(\.rank)
+        return list.indices.filter { last[identities[$0]] == $0 }.sorted { (ranks[$0], $0) < (ranks[$1], $1) }
+            .map { (identities[$0], list[$0]) }
     }
 }
