@@ -202,7 +202,7 @@ import Testing
             #expect(second.drift.isEmpty && second.suspects.isEmpty)
             let after = try shell("ip -o link | cut -d: -f1,2; tc filter show dev bond0 egress")
             if variant != .queue { #expect(after == before) }
-            #expect((variant == .queue) == second.scheduled.contains("bond0"))
+            #expect((variant == .queue) == (second.scheduled["bond0"] != nil))
             let changes = second.changes
             second.suspectAll()
             second.restUntil = Instant(nanoseconds: 0)

@@ -115,7 +115,7 @@ import Testing
             state.suspectAll()
             settle(state)
             #expect(state.drift.isEmpty && state.changes == changes)
-            #expect(variant != .queue || state.scheduled == ["bond0"], "the kernel took the queue")
+            #expect(variant != .queue || Set(state.scheduled.keys) == ["bond0"], "the kernel took the queue")
         }
     }
 

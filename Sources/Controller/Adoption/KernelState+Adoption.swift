@@ -40,8 +40,8 @@ extension KernelState {
         let number = index(of: link)
         guard number != 0, let present = try? route.filters(link: number, parent: .egress) else { return }
         if present.contains(where: { $0.filter.priority == 1 && $0.filter.classifier.name == "bpf" }) {
-            guard colouring.queues, canSchedule, (try? plan(number, colouring)) != nil else { return }
-            scheduled.insert(link)
+            guard colouring.queues, canSchedule, (try? plan(link, number, colouring)) != nil else { return }
+            scheduled[link] = ScheduledDevice(number, colouring)
             return
         }
         let numbers = Self.actionNumbers(present, colouring)

@@ -1,3 +1,4 @@
+import CScheduler
 import NetlinkKit
 
 // What gives a bond's packets their legs: `clsact` with filters and actions, or with the program, and its queue.
@@ -17,8 +18,7 @@ extension KernelState {
         }
         if colouring.queues, canSchedule {
             do throws(KernelError) {
-                try schedule(index, colouring)
-                scheduled.insert(link)
+                try schedule(link, index, colouring)
                 queueRefusals = 0
                 return
             } catch {
@@ -113,7 +113,7 @@ extension KernelState {
             if unmade.contains(link) { continue }
             do throws(KernelError) {
                 // What somebody else wrote there would go unnoticed.
-                if scheduled.contains(link) { try mendPlan(link, index(of: link), before) }
+                if scheduled[link] != nil { try mendPlan(link, index(of: link), before) }
                 try recolour(link, colouring)
             } catch {
                 refuse(error)
@@ -122,30 +122,30 @@ extension KernelState {
         }
     }
 
-    /// Bytes that an owner's device was given for its second leg, and those of them that still wait; nil where no queue
-    /// counts them.
-    func givenToSecond(_ owner: Owner) -> (bytes: UInt64, waiting: UInt64)? {
-        for object in applied[owner] ?? [] {
-            guard case .colouring(let link, let colouring) = object, scheduled.contains(link) else { continue }
-            return scheduler?.givenToSecond(link: index(of: link), rate: colouring.secondRate)
-        }
-        return nil
+    /// Bytes that a device was given for its second leg, and those of them that still wait; nil where no queue counts
+    /// them.
+    func givenToSecond(_ link: String) -> (bytes: UInt64, waiting: UInt64)? {
+        guard let device = scheduled[link] else { return nil }
+        return scheduler?.givenToSecond(link: device.index, rate: device.secondRate)
     }
 
     /// Puts the bond's plan into effect.
-    func plan(_ index: UInt32, _ colouring: Colouring) throws(KernelError) {
+    func plan(_ link: String, _ index: UInt32, _ colouring: Colouring) throws(KernelError) {
+        let device = ScheduledDevice(index, colouring)
+        if scheduled[link] != nil { scheduled[link] = device }
         do throws(SystemError) {
             try loadScheduler()
-            try scheduler?.set(colouring.plan, link: index)
+            try scheduler?.set(device.plan, link: index)
         } catch {
             throw .malformed(Operation("set", "plan of link \(index)"), "\(error)")
         }
     }
 
-    private func schedule(_ index: UInt32, _ colouring: Colouring) throws(KernelError) {
-        try plan(index, colouring)
+    private func schedule(_ link: String, _ index: UInt32, _ colouring: Colouring) throws(KernelError) {
+        try plan(link, index, colouring)
         try route.perform(Qdisc(link: index, .fq(Self.queue)).replace())
         try route.perform(programFilter(index).add())
+        scheduled[link] = ScheduledDevice(index, colouring)
     }
 
     func programFilter(_ index: UInt32) -> Filter {
@@ -155,11 +155,26 @@ extension KernelState {
     }
 
     func recolour(_ link: String, _ colouring: Colouring) throws(KernelError) {
-        if scheduled.contains(link) { return try plan(index(of: link), colouring) }
+        if scheduled[link] != nil { return try plan(link, index(of: link), colouring) }
         guard let numbers = actions[link] else { return try colour(link, colouring) }
         // Marks before what lets packets come to them.
         let requests = zip(colouring.actions.joined(), numbers).reversed().map { Action($0, index: $1).replace() }
         try route.performAll(requests)
         try pin(index(of: link), colouring, numbers)
+    }
+}
+
+/// A device whose packets the program gives their legs.
+struct ScheduledDevice {
+    var index: UInt32
+    /// What the program is to go by. Compared each second with what it does go by.
+    var plan: scheduler_plan
+    /// Bytes a second of the second leg.
+    var secondRate: UInt64
+
+    init(_ index: UInt32, _ colouring: Colouring) {
+        self.index = index
+        plan = colouring.plan
+        secondRate = colouring.secondRate
     }
 }

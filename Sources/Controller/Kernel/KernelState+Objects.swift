@@ -118,7 +118,7 @@ extension KernelState {
         case .colouring(let link, _):
             let index = try number(of: link)
             var requests = [Qdisc.clsact(link: index).delete()]
-            if scheduled.contains(link) { requests.append(Qdisc(link: index, .fq(FairQueue())).delete()) }
+            if scheduled[link] != nil { requests.append(Qdisc(link: index, .fq(FairQueue())).delete()) }
             try route.performAll(requests)
         case .element, .contents: _ = try commit([.remove(object)])
         }
@@ -130,11 +130,11 @@ extension KernelState {
         case .link(let name, _):
             forget(name)
             actions[name] = nil
-            scheduled.remove(name)
+            scheduled[name] = nil
         case .reversePathFilter(let name, _): formerFilters[name] = nil
         case .colouring(let link, _):
             actions[link] = nil
-            scheduled.remove(link)
+            scheduled[link] = nil
             if let number = knownIndex(of: link) { scheduler?.remove(link: number) }
         default: break
         }

@@ -39,7 +39,7 @@ final class KernelState {
     var onDeleted: (Owner, DeletedElement) -> Void = { _, _ in }
     var scheduler: SchedulerProgram?
     /// Devices with one queue for both legs. Where the kernel cannot have it, `police` stands in.
-    var scheduled: Set<String> = []
+    var scheduled: [String: ScheduledDevice] = [:]
     var canSchedule = true
 
     // What a run before has left: see KernelState+Adoption.swift.

@@ -18,11 +18,11 @@ extension KernelState {
             } else {
                 note(.gone(.qdisc, "\(link) clsact"))
             }
-            if scheduled.contains(link) { try mendQueue(link, index) }
+            if scheduled[link] != nil { try mendQueue(link, index) }
             return try colour(link, colouring)
         }
         let present = try route.filters(link: index, parent: .egress)
-        guard scheduled.contains(link) else { return try mendFilters(link, index, colouring, present) }
+        guard scheduled[link] != nil else { return try mendFilters(link, index, colouring, present) }
         try mendQueue(link, index)
         try mendProgram(link, index, present.filter { $0.filter.priority == 1 })
         try mendPlan(link, index, colouring)
@@ -63,18 +63,13 @@ extension KernelState {
 
     func mendPlan(_ link: String, _ index: UInt32, _ colouring: Colouring) throws(KernelError) {
         guard let scheduler else { return }
-        let wanted = colouring.plan
+        guard !scheduler.goesBy(colouring.plan, link: index) else { return }
         let found = scheduler.plan(link: index)
-        if let found, scheduler.hasState(link: index), Self.isSame(found, wanted) { return }
         note(
             found == nil
                 ? .gone(.map, "plan of \(link)")
                 : Drift(kind: .map, object: "plan of \(link)", field: "value", found: "another", wanted: "ours"))
-        try plan(index, colouring)
-    }
-
-    private static func isSame(_ a: scheduler_plan, _ b: scheduler_plan) -> Bool {
-        withUnsafeBytes(of: a) { a in withUnsafeBytes(of: b) { b in a.elementsEqual(b) } }
+        try plan(link, index, colouring)
     }
 
     private func mendFilters(
@@ -131,8 +126,9 @@ extension KernelState {
             planChecks = PlanChecks()
             return nil
         }
-        let due = planChecks.take(now) { Array(scheduled) }
+        let due = planChecks.take(now) { Array(scheduled.keys) }
         for link in due {
+            if let device = scheduled[link], scheduler?.goesBy(device.plan, link: device.index) ?? true { continue }
             for owner in places.links[link] ?? [] {
                 for case .colouring(link, let colouring) in objects(of: owner) {
                     do throws(KernelError) { try mendPlan(link, index(of: link), colouring) } catch { refuse(error) }

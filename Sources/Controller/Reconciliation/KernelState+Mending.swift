@@ -108,7 +108,7 @@ extension KernelState {
             note(.gone(.link, name))
             let former = knownIndex(of: name)
             actions[name] = nil
-            if scheduled.remove(name) != nil, let former { scheduler?.remove(link: former) }
+            if scheduled.removeValue(forKey: name) != nil, let former { scheduler?.remove(link: former) }
             forget(name)
             try create(.link(name: name, settings))
             return true

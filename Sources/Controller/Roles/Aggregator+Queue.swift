@@ -64,12 +64,13 @@ extension Aggregator {
     }
 
     private func sampleLTE(of id: UInt32, _ now: Instant) {
-        guard lteRates[id] != nil, let given = common.state.givenToSecond(.bond(id)) else {
+        guard let device = described[id]?.device, let given = common.state.givenToSecond(device) else {
             lteSampling.busy.remove(id)
             return
         }
-        if lteRates[id]?.isIdle(given: given.bytes, waiting: given.waiting, now: now) ?? false {
-            if !(lteRates[id]?.isBusy ?? false) { lteSampling.busy.remove(id) }
+        guard let isIdle = lteRates[id]?.isIdle(given: given.bytes, waiting: given.waiting, now: now) else { return }
+        if isIdle {
+            if lteSampling.busy.contains(id), !(lteRates[id]?.isBusy ?? false) { lteSampling.busy.remove(id) }
             return
         }
         let hasDSL = point.sessions[id]?.isConfirmed(.primary) ?? false

@@ -35,7 +35,7 @@ extension HomeGateway {
     }
 
     func sampleLTE(_ now: Instant) {
-        guard lteRate != nil, let given = common.state.givenToSecond(.bond(0)) else { return }
+        guard lteRate != nil, let given = common.state.givenToSecond(settings.tunnel.name.description) else { return }
         let hasDSL = session.isUp(.primary)
         let asks = lteRate?.sampled(given: given.bytes, waiting: given.waiting, hasOther: hasDSL, now: now) ?? false
         let asksDSL = lteRate?.wantsSign ?? false

@@ -16,6 +16,7 @@ final class SchedulerProgram {
     private let plans: Int32
     private let states: Int32
     private let scratch = UnsafeMutablePointer<scheduler_state>.allocate(capacity: 1)
+    private var found = scheduler_plan()
 
     init() throws(SystemError) {
         plans = try SystemError.check(
@@ -101,7 +102,12 @@ final class SchedulerProgram {
         return clinux_bpf_get(plans, &key, &plan) == 0 ? plan : nil
     }
 
-    func hasState(link: UInt32) -> Bool { readState(link) }
+    /// Whether a device has this plan, and a state. Asked for each bond each second.
+    func goesBy(_ plan: scheduler_plan, link: UInt32) -> Bool {
+        var key = link
+        guard clinux_bpf_get(plans, &key, &found) == 0, readState(link) else { return false }
+        return withUnsafePointer(to: plan) { memcmp($0, &found, MemoryLayout<scheduler_plan>.size) == 0 }
+    }
 
     func state(link: UInt32) -> scheduler_state? { readState(link) ? scratch.pointee : nil }
 
