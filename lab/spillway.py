@@ -210,7 +210,7 @@ class Spillway:
         explained.keep(self.lab.out, answer)
         return answer
 
-    def wait_for(self, what: str, condition, seconds: float = 60) -> dict:
+    def wait_for(self, what: str, condition, seconds: float = 60, every: float = 0.05) -> dict:
         """Polls the status until `condition(status)` holds; returns that status. Ends the scenario if the daemon died
         or the time is over, with the end of its log."""
 
@@ -228,7 +228,7 @@ class Spillway:
             if time.monotonic() > deadline:
                 detail = f"not within {seconds:g} s; last: {json.dumps(self.status())[:600]}; log: {self.log()[-1500:]}"
                 self.lab.check(f"{self.host}: {what}", False, detail, required=True)
-            time.sleep(0.05)
+            time.sleep(every)
         self.lab.say(f"{self.host}: {what} after {(time.monotonic() - begun) * 1e3:.0f} ms")
         return status
 

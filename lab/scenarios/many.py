@@ -32,7 +32,7 @@ def run(lab):
             empty = resident(haap)
             begun = time.monotonic()
             with gateways(lab):
-                haap.wait_for("all are up", lambda status: status["summary"]["up"] == BONDS, seconds=600)
+                haap.wait_for("all are up", lambda status: status["summary"]["up"] == BONDS, seconds=600, every=1)
                 lab.figure("bonds", BONDS)
                 lab.figure("set_up_s", time.monotonic() - begun)
                 time.sleep(12)
