@@ -44,4 +44,25 @@ import Testing
             #expect(next - Clock.now() > .seconds(60), "then there is rest")
         }
     }
+
+    @Test func aQueueThatAnotherHadIsAskedForAgain() throws {
+        try inNewNamespace { state in
+            var settings = PolicyTableTests.settings()
+            try shell("ip link add lan0 type dummy")
+            settings.lan = [try #require(InterfaceName("lan0"))]
+            var other: AnswerQueue? = try AnswerQueue(number: settings.names.queue)
+            let names = NameWatcher(settings, state, try EventLoop()) { _, _ in nil }
+            names.watch([WatchedName(try #require(NamePattern("*.example.net")))])
+            let before = try shell("nft list ruleset")
+            #expect(!before.contains("queue"), "packets would wait for nobody: \(before)")
+            let next = try #require(names.work())
+            #expect(next - Clock.now() <= .seconds(1))
+            withExtendedLifetime(other) {}
+            other = nil
+            usleep(1_010_000)
+            _ = names.work()
+            let after = try shell("nft list ruleset")
+            #expect(after.contains("queue"), "\(after)")
+        }
+    }
 }

@@ -29,6 +29,8 @@ final class NameWatcher {
     /// Those that are made again, and when.
     private var refused: [NameChange] = []
     private var againAt: Duration?
+    /// When the queue is asked for again, which the kernel or another program did not let us have.
+    private var queueAgainAt: Duration?
 
     /// - Parameter set: where the addresses of a use go: no ranges, and with a time for each element
     init(
@@ -84,6 +86,7 @@ final class NameWatcher {
     }
 
     private func applyRules() {
+        queueAgainAt = nil
         guard !known.isEmpty, !settings.lan.isEmpty else {
             state.apply([], for: .names)
             return
@@ -99,6 +102,7 @@ final class NameWatcher {
                 for: .names)
         } catch {
             log(.error, "no-answers", "answers cannot be read: \(error)", ["queue": settings.names.queue])
+            queueAgainAt = Self.now() + Self.patience
         }
     }
 
@@ -109,7 +113,8 @@ final class NameWatcher {
         if let deadline = known.deadline, deadline <= Self.now() { known.expire(now: Self.now()) }
         let next = resolver.work { take([$0]) }
         applyAgain()
-        let due = [known.deadline, againAt].compactMap { $0.map { Instant(nanoseconds: $0.nanoseconds) } }
+        if let due = queueAgainAt, due <= Self.now() { applyRules() }
+        let due = [known.deadline, againAt, queueAgainAt].compactMap { $0.map { Instant(nanoseconds: $0.nanoseconds) } }
         return ([next].compactMap { $0 } + due).min()
     }
 
