@@ -23,7 +23,7 @@ package struct DeadlineQueue<Time: Comparable & Sendable, ID: Hashable & Sendabl
 
     @inlinable package init() {}
 
-    @inlinable package var first: Time? { heap.first?.time }
+    @inlinable package var first: Time? { heap.isEmpty ? nil : heap[0].time }
     @inlinable package var count: Int { heap.count }
 
     @inlinable

@@ -4,10 +4,12 @@ import Glibc
 import NetlinkKit
 import Observation
 
-/// What puts one bond's packets in order.
-private struct Recombination {
+/// What puts one bond's packets in order. An object, so that nothing of it is copied to look at it.
+private final class Recombination {
     var resequencer: Resequencer
     var flows = SparseFlows()
+
+    init(_ settings: Resequencer.Settings) { resequencer = Resequencer(settings: settings) }
 }
 
 /// Puts the packets of all bonds that use several legs back in order: the kernel holds them, this decides (RFC 8157
@@ -44,11 +46,12 @@ final class RecombinationQueue {
     func set(_ key: UInt32, _ settings: Resequencer.Settings?) {
         guard bonds[key]?.resequencer.settings != settings else { return }
         if let settings {
-            bonds[key, default: Recombination(resequencer: Resequencer(settings: settings))].resequencer.settings =
-                settings
+            let bond = bonds[key] ?? Recombination(settings)
+            bonds[key] = bond
+            bond.resequencer.settings = settings
             if settings == .passing {
-                bonds[key]?.resequencer.flush { accept($0) }
-                bonds[key]?.flows = SparseFlows()
+                bond.resequencer.flush { accept($0) }
+                bond.flows = SparseFlows()
                 holding.remove(key)
             }
         } else {
@@ -80,15 +83,20 @@ final class RecombinationQueue {
         flush()
     }
 
-    /// When ``expire()`` is due.
-    var deadline: Instant? {
+    /// Lets go of what has waited long enough; when it wants to be called next.
+    func work(_ now: Instant) -> Instant? {
+        guard !holding.isEmpty else { return nil }
+        if let deadline, deadline <= now { expire() }
+        return deadline
+    }
+
+    private var deadline: Instant? {
         var least: Int64?
         for key in holding { if let time = bonds[key]?.resequencer.deadline { least = min(least ?? time, time) } }
         return least.map { Instant(nanoseconds: $0) }
     }
 
-    func expire() {
-        guard !holding.isEmpty else { return }
+    private func expire() {
         let now = Self.clock()
         for key in holding {
             bonds[key]?.resequencer.expire(now: now) { accept($0) }
@@ -99,18 +107,21 @@ final class RecombinationQueue {
 
     private func take(_ packet: borrowing QueuedPacket, _ now: Int64) {
         packets &+= 1
-        guard let header = OuterHeader(packet.payload), let bond = bonds.index(forKey: header.key) else {
+        guard let header = OuterHeader(packet.payload), let bond = bonds[header.key] else {
             unsequenced &+= 1
             return accept(UInt64(packet.id))
         }
         // The first leg's packets come unmarked, those of the others with their leg's mark: see OuterTable.
         let leg = max(0, Int((packet.mark & markMask) >> UInt32(markMask.trailingZeroBitCount)) - 1)
-        let independent = bonds.values[bond].flows.isSparse(
-            flow: header.flow, leg: leg, bytes: header.length, now: now)
-        bonds.values[bond].resequencer.receive(
+        let independent = bond.flows.isSparse(flow: header.flow, leg: leg, bytes: header.length, now: now)
+        bond.resequencer.receive(
             sequence: header.sequence, leg: leg, token: UInt64(packet.id), now: now, independent: independent
         ) { accept($0) }
-        if bonds.values[bond].resequencer.depth > 0 { holding.insert(header.key) } else { holding.remove(header.key) }
+        if bond.resequencer.depth > 0 {
+            holding.insert(header.key)
+        } else if !holding.isEmpty {
+            holding.remove(header.key)
+        }
     }
 
     private func accept(_ token: UInt64) {

@@ -155,7 +155,6 @@ final class Aggregator: Role {
         let now = Clock.now()
         let radius = radius?.work(now)
         if let deadline = point.deadline, deadline <= now { run(point.handle(.timeout, now: now)) }
-        if let deadline = common.queue.deadline, deadline <= now { common.queue.expire() }
         readPaths(now)
         sampleBonds(now)
         sampleLTE(now)
@@ -165,7 +164,7 @@ final class Aggregator: Role {
         let nextSetup = takeSetups(now)
         common.state.deleteEnded()
         return [
-            nextSetup, point.deadline, common.queue.deadline, watch.due, leases?.work(now), rounds.due, lteSampling.due,
+            nextSetup, point.deadline, watch.due, leases?.work(now), rounds.due, lteSampling.due,
             radius, prefixWait.due, ipsec?.work(now), common.state.mend(now),
             common.sampleFlood(now), keepAddresses(now),
         ].compactMap { $0 }.min()

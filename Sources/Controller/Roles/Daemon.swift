@@ -49,7 +49,11 @@ public enum Daemon {
                 throw error
             }
             observers.ready()
-            try loop.run { [role.work(), observers.work()].compactMap { $0 }.min() }
+            try loop.run {
+                [role.work(), observers.work()].compactMap { $0 }.min()
+            } apart: {
+                role.common.queue.work($0)
+            }
             observers.ending()
             if leaves { role.leave() } else { role.stop() }
             try observers.finish()
@@ -108,7 +112,7 @@ final class Common {
             do throws(SystemError) { try state.loadScheduler() } catch { log(.error, "kernel-refused", "\(error)") }
         }
         queue = try RecombinationQueue(number: kernel.queue, markMask: kernel.markMask)
-        try loop.watch(queue.descriptor) { [queue] in queue.receive() }
+        try loop.watch(queue.descriptor, isApart: true) { [queue] in queue.receive() }
         monitor = try Monitor(KernelState.groups, ignoring: state.port)
         tableMonitor = try NFTablesMonitor.open()
         func tell(_ level: Logger.Level, _ reason: EventReason, _ message: String, _ drift: Drift) {

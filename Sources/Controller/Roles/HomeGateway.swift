@@ -120,6 +120,7 @@ final class HomeGateway: Role {
             try IPsecKeeper($0, settings.state, common, [outer], loop, goesOn: goesOn)
         }
         _ = try ipsec?.restore()
+        if !settings.lte.isEnabled { common.log(.warning, "no-lte", "LTE is not enabled: each bond begins with it, so there is none") }
         watchLeases()
         applyBase()
         applyPolicy()
@@ -152,7 +153,6 @@ final class HomeGateway: Role {
         let now = Clock.now()
         if let time = wantsLinksAt, time <= now { refreshWANs() }
         if let deadline = session.deadline, deadline <= now { run(session.handle(.timeout, now: now)) }
-        if let deadline = common.queue.deadline, deadline <= now { common.queue.expire() }
         if let time = session.wantsTrafficSampleAt, time <= now { sampleTraffic(now) }
         if let time = session.wantsBypassSampleAt, time <= now { sampleBypass(now) }
         if let time = diagnosticUntil, time <= now { endDiagnostic(now) }
@@ -161,7 +161,6 @@ final class HomeGateway: Role {
         let nameDeadline = name?.work(isBonded: session.bond != nil)
         return [
             common.state.mend(now), nameDeadline, names.work(), leases.work(now), ipsec?.work(now), session.deadline,
-            common.queue.deadline,
             session.wantsTrafficSampleAt, session.wantsBypassSampleAt, diagnosticUntil, wantsPathsAt, quota?.next,
             wantsLinksAt, common.sampleFlood(now),
         ].compactMap { $0 }.min()

@@ -111,10 +111,12 @@ public final class PacketQueue {
     @discardableResult
     public func receive(limit: Int = 1024, _ body: (borrowing QueuedPacket) -> Void) throws(KernelError) -> Int {
         var packets = 0
+        // Room for many takes longer to make than a few packets take.
+        var room = min(Self.few, lengths.count)
         while packets < limit {
             let count = lengths.withUnsafeMutableBufferPointer {
                 clinux_receive_many(
-                    socket.descriptor, buffer.baseAddress, slot, UInt32(truncatingIfNeeded: $0.count), $0.baseAddress)
+                    socket.descriptor, buffer.baseAddress, slot, UInt32(truncatingIfNeeded: room), $0.baseAddress)
             }
             if count < 0 {
                 switch Errno.last {
@@ -127,10 +129,13 @@ public final class PacketQueue {
                 }
             }
             for i in 0..<Int(count) { packets += take(i, body) }
-            if count < lengths.count { break }
+            if count < room { break }
+            room = lengths.count
         }
         return packets
     }
+
+    private static let few = 8
 
     /// Numbers of packets whose verdict the kernel refused for a reason that may have passed: they still wait, and are
     /// to get it once more. After several refusals a packet is not among them. Of a verdict on all up to a packet it is
