@@ -28,7 +28,8 @@ FILES = (
 ).split()
 PYTHON_LEFT_OUT = ("test", "idlelib", "lib2to3", "pydoc_data", "tkinter", "ensurepip", "distutils", "dist-packages")
 MODULE_FOLDERS = ("net", "crypto", "arch/x86/crypto", "lib")
-MODULE_FILES = tuple(f"drivers/net/{name}.ko" for name in ("veth", "dummy", "ifb", "tun", "wireguard/wireguard"))
+DRIVERS = ("veth", "dummy", "ifb", "tun", "wireguard/wireguard", "bonding/bonding")
+MODULE_FILES = tuple(f"drivers/net/{name}.ko" for name in DRIVERS)
 
 
 def archive(kernel: kernels.Kernel, repository: pathlib.Path, extra: list[pathlib.Path]) -> bytes:

@@ -1,4 +1,5 @@
-"""Other ways to carry all of IP from hg to haap, to compare with: each is a context in which it carries by DSL."""
+"""Other ways to carry all of IP from hg to haap by DSL, to compare with: each is a context in which it carries.
+What carries by both legs is in lab/both_legs.py."""
 
 import base64
 import contextlib
@@ -23,15 +24,18 @@ def install() -> None:
 
 
 @contextlib.contextmanager
-def plain(network: Topology):
-    """No tunnel at all: the routers on the way know the client's network."""
-    run("dsl", "ip", "route", "add", LAN, "via", network.dsl.hg_address)
-    run("haap", "ip", "route", "add", LAN, "via", "10.9.1.1")
+def plain(network: Topology, name: str = "dsl"):
+    """No tunnel at all: the routers on the way know the client's network. `name`: of the leg that carries."""
+    leg = network.leg(name)
+    run("hg", "ip", "route", "add", SERVER, "via", leg.gateway, "dev", leg.name)
+    run(leg.router, "ip", "route", "add", LAN, "via", leg.hg_address)
+    run("haap", "ip", "route", "add", LAN, "via", leg.far_address)
     try:
         yield
     finally:
         run("haap", "ip", "route", "del", LAN)
-        run("dsl", "ip", "route", "del", LAN)
+        run(leg.router, "ip", "route", "del", LAN)
+        run("hg", "ip", "route", "del", SERVER)
 
 
 @contextlib.contextmanager

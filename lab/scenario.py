@@ -103,6 +103,16 @@ class Lab:
         file.write_text(json.dumps(value, indent=1) + "\n")
         return file
 
+    def save_now(self, name: str, text: str) -> None:
+        """Writes a file that is kept even if the run is cut. On the virtual clock this may take any time, so nothing may
+        be measured meanwhile."""
+        file = self.out / name
+        file.write_text(text)
+        if memory.FULL.is_dir():
+            outside = memory.FULL / file.relative_to("/")
+            outside.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, outside)
+
     def result(self) -> dict:
         passed = bool(self.checks) and all(check["pass"] for check in self.checks)
         outcome = {"scenario": self.scenario, "pass": passed, "figures": self.figures, "checks": self.checks}

@@ -126,6 +126,8 @@ class Leg:
         self.hg_address = {"dsl": "10.1.0.2", "lte": "10.2.0.2"}[name]
         self.hg_address6 = {"dsl": "2001:db8:d::2", "lte": "2001:db8:e::2"}[name]
         self.gateway = {"dsl": "10.1.0.1", "lte": "10.2.0.1"}[name]
+        # Of the access router, towards the aggregator.
+        self.far_address = {"dsl": "10.9.1.1", "lte": "10.9.2.1"}[name]
 
     @staticmethod
     def _direction(way: str, parameters: dict[str, float]) -> Direction:

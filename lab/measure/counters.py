@@ -64,3 +64,17 @@ def _parse(table: bytes) -> dict[str, tuple[int, int]]:
         fields = rest.split()
         devices[name.strip()] = (int(fields[0]), int(fields[8]))
     return devices
+
+
+def tcp_counters(host: str) -> dict[str, int]:
+    """What the kernel counts for TCP in a namespace so far, by the names of nstat: TcpRetransSegs, TcpExtTCPOFOQueue
+    (segments that came after a later one was awaited), MPTcpExtOFOQueue and so on."""
+    found = {}
+    with namespaces.inside(host):
+        for name in ("snmp", "netstat"):
+            with open(f"/proc/thread-self/net/{name}") as file:
+                lines = [line.split() for line in file]
+            for names, values in zip(lines[::2], lines[1::2]):
+                group = names[0].rstrip(":")
+                found |= {group + each: int(value) for each, value in zip(names[1:], values[1:])}
+    return found

@@ -30,20 +30,23 @@ class TCP:
     """A TCP transfer between two hosts, in the background until `result`.
 
     reverse: the server sends. omit: seconds of start-up left out. bind: local address, `ADDRESS%DEVICE` to force a leg.
+    congestion: the sender's congestion control. before: a command that runs iperf3 at both ends, such as mptcpize.
     """
 
     def __init__(
         self, client: str, server: str, address: str, seconds: float, *, reverse: bool = False, omit: int = 1,
         bind: str | None = None, streams: int = 1, interval: float = 0.5, port: int = PORT,
+        congestion: str | None = None, before: tuple[str, ...] = (),
     ):
         self._seconds = seconds + omit
         self._server = namespaces.start(
-            server, "iperf3", "-s", "-1", "-p", port, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            server, *before, "iperf3", "-s", "-1", "-p", port, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         _wait_listening(server, port)
-        command = ["iperf3", "-c", address, "-p", port, "-t", seconds, "-O", omit, "-i", interval, "-P", streams, "-J"]
+        command = [*before, "iperf3", "-c", address, "-p", port, "-t", seconds, "-O", omit, "-i", interval, "-P", streams, "-J"]
         command += ["-R"] if reverse else []
         command += ["-B", bind] if bind else []
+        command += ["-C", congestion] if congestion else []
         self._client = namespaces.start(client, *command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def result(self) -> TCPFlow:
@@ -231,3 +234,58 @@ class UDP:
 def udp(sender: str, receiver: str, address: str, seconds: float, **options) -> UDPFlow:
     """Numbered datagrams from start to end; options as for class UDP."""
     return UDP(sender, receiver, address, seconds, **options).result()
+
+
+@dataclasses.dataclass
+class Offered:
+    """What became of datagrams that iperf3 sent at a rate. `mbit` is payload that arrived, after the start-up seconds
+    that are left out; the shares are of what arrived and of what was sent."""
+
+    mbit: float
+    out_of_order: int
+    received: int
+    lost_share: float
+
+
+class Offer:
+    """Datagrams of `size` bytes of payload at `mbit` from one host to another, in the background until `result`. More
+    than class UDP can send; the order is iperf3's count, which takes each arrival after a higher number for late."""
+
+    def __init__(
+        self, sender: str, receiver: str, address: str, seconds: float, *, mbit: float, size: int, omit: int = 1,
+        port: int = PORT,
+    ):
+        self._seconds = seconds + omit
+        # The receiver asks, as only that end tells how many were late. `address` is the sender's.
+        self._server = namespaces.start(
+            sender, "iperf3", "-s", "-1", "-p", port, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        _wait_listening(sender, port)
+        command = ["iperf3", "-c", address, "-p", port, "-u", "-R", "-b", round(mbit * 1e6), "-l", size, "-w", "2M"]
+        command += ["-t", seconds, "-O", omit, "-J"]
+        self._client = namespaces.start(receiver, *command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def result(self) -> Offered:
+        """Waits for the end. Raises RuntimeError with iperf3's words if it failed."""
+        try:
+            output, _ = self._client.communicate(timeout=self._seconds + 60)
+        finally:
+            self.stop()
+        report = json.loads(output)
+        if "error" in report:
+            raise RuntimeError(f"iperf3: {report['error']}")
+        found = report["end"]["streams"][0]["udp"]
+        seconds = sum(each["sum"]["seconds"] for each in report["intervals"] if not each["sum"]["omitted"])
+        came = sum(each["sum"]["bytes"] for each in report["intervals"] if not each["sum"]["omitted"])
+        return Offered(
+            mbit=came * 8 / seconds / 1e6, out_of_order=found["out_of_order"],
+            received=found["packets"] - found["lost_packets"],
+            lost_share=found["lost_packets"] / max(1, found["packets"]),
+        )
+
+    def stop(self) -> None:
+        """Ends both processes, finished or not."""
+        for process in (self._client, self._server):
+            if process.poll() is None:
+                process.terminate()
+            process.wait()
