@@ -65,6 +65,8 @@ bench: build
 	lab/run --json --out $(OUT) bond-city
 	$(call say,one TCP flow with LTE slow$(comma) lossy and far against the better leg (virtual time$(comma) a quarter of an hour))
 	lab/run --json --timeout 14400 --out $(OUT) cells
+	$(call say,flows over two unlike links beside GRE$(comma) bonding and MPTCP (virtual time$(comma) half an hour))
+	lab/run --json --timeout 14400 --out $(OUT) grid
 
 page: build
 	$(call say,the page in Chromium$(comma) the dashboard's questions to Prometheus$(comma) and spillway top in a terminal)
