@@ -41,8 +41,12 @@ LOSSY_SECONDS = 8
 DATAGRAM = 1372
 SPARSE = 50
 # Guards against getting worse, for the aims in lab/measure/compared.py; with losses chance has its part.
-GUARDS = {"share": 0.85, "better": 0.95, "first": 0.3, "peer": 0.95, "added_ms": 20}
-LOSSY_GUARDS = GUARDS | {"better": 0.9, "first": 0.25, "peer": 0.6}
+GUARDS = {"share": 0.85, "better": 0.95, "first": 0.45, "peer": 0.95, "added_ms": 20}
+# A far LTE leg is found late: little more than DSL alone would have.
+FAR_GUARDS = GUARDS | {"first": 0.36}
+LOSSY_GUARDS = GUARDS | {"better": 1, "first": 0.65, "peer": 0.7}
+# There the bond may do without LTE.
+FAR_LOSSY_GUARDS = GUARDS | {"better": 0.9, "first": 0.25, "peer": 0.6}
 
 
 def prepare() -> None:
@@ -128,8 +132,10 @@ def judged(rows) -> list[tuple[str, compared.Aim]]:
     """Every aim of the bond in what was measured, with the case's name."""
     found = []
     for (cell, load), case in compared.cases(rows).items():
-        lossy = Cell.parse(cell).loss > 0
-        for aim in compared.aims(case, lossy, LOSSY_GUARDS if lossy else GUARDS):
+        links = Cell.parse(cell)
+        near, far = (LOSSY_GUARDS, FAR_LOSSY_GUARDS) if links.loss else (GUARDS, FAR_GUARDS)
+        guards = far if links.delay > 25 else near
+        for aim in compared.aims(case, links.loss > 0, guards):
             found.append((f"{compared.described(cell)}, {compared.traffic(load)}", aim))
     return found
 
