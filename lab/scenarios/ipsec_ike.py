@@ -7,6 +7,7 @@ import struct
 
 from lab import namespaces, spillway, strongswan
 from lab.measure import capture, flow, ipsec, state
+from lab.measure.frames import Probe, ip_packet
 from lab.measure.ping import ping
 from lab.scenarios.ipsec import ESP, GRE
 from lab.scenarios.life import settled
@@ -20,6 +21,8 @@ NEEDS = [
     *(strongswan.PLUGINS / f"libstrongswan-{name}.so" for name in strongswan.LOADED.split()),
 ]
 UDP, IKE = 17, 500
+# Of what is sent in the clear: how many of each kind, the number of the first, and where they would come out.
+COPIES, FAR, PORT = 10, 0x7FFF_FF00, 5999
 # Echoes, neighbours and multicast listeners (in hop-by-hop options) are not the bond's.
 OTHERS = {socket.IPPROTO_ICMP, socket.IPPROTO_ICMPV6, socket.IPPROTO_HOPOPTS}
 # Without a search for LTE's rate, so that whatever is lost is lost for the keys.
@@ -121,32 +124,35 @@ def renewed(lab, name, daemon, asking, ends):
     lab.figure(f"{name} renews: packets before their keys", daemon.status()["ipsec"]["early"] - early)
 
 
-def unprotected(lab, network, name, ipv6, hg, haap) -> list[bytes]:
-    """GRE with the right addresses and the bond's key, and no protection, is dropped and counted by both ends. Returns
-    what was sent behind the IP headers."""
+def unprotected(lab, network, name, ipv6, hg, haap) -> set[bytes]:
+    """GRE with the right addresses and the bond's key, and no protection, is dropped and counted by both ends; what is
+    in it does not come out of the tunnel. Returns what was sent behind the IP headers."""
     link = json.loads(namespaces.run("haap", "ip", "-d", "-j", "link", "show", spillway.DEVICE["haap"]))[0]
     key = socket.inet_aton(link["linkinfo"]["info_data"]["ikey"])
     family = socket.AF_INET6 if ipv6 else socket.AF_INET
     ends = (("2001:db8:d::2", HAAP6) if ipv6 else (network.dsl.hg_address, HAAP))
     hello = b"\x20\x00\xb7\xea" + key + b"\x41" + b"\x05\x00\x08" + bytes(8)
-    data = b"\x30\x00\x08\x00" + key + b"\x7f\xff\xff\xff" + bytes(40)
-    for daemon, (source, destination) in ((haap, ends), (hg, ends[::-1])):
+    sent = {hello}
+    ways = (
+        (haap, ends, (CLIENT, SERVER), ("server", "s0")), (hg, ends[::-1], (SERVER, CLIENT), ("client", "c0")),
+    )
+    for daemon, (source, destination), (inner, to), (behind, device) in ways:
         counted = daemon.status()["ipsec"]["in_the_clear"]
-        received = inside(daemon.host)
+        probe = ip_packet(Probe("in the clear", source=inner, destination=to, dport=PORT))
+        # Each with a number beyond all before it, so that none is dropped for its order.
+        data = [b"\x30\x00\x08\x00" + key + struct.pack("!I", FAR + number) + probe for number in range(COPIES)]
+        sent.update(data)
+        out = capture.Capture(behind, device, lab.out / f"{name[:4]}-{behind}-out.pcap", filter=f"udp port {PORT}")
         with namespaces.inside("dsl"), socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as gun:
-            for payload in (hello, data) * 10:
-                gun.sendto(packet(source, destination, payload), (destination, 0))
-        expected = lambda: daemon.status()["ipsec"]["in_the_clear"] - counted == 20
-        lab.wait(f"{name}: GRE in the clear is counted at {daemon.host}", expected)
-        lab.check(f"{name}: and not accepted", inside(daemon.host) - received < 10)
+            for each in data:
+                for payload in (hello, each):
+                    gun.sendto(packet(source, destination, payload), (destination, 0))
+        came = len(list(capture.packets(out.stop())))
+        lab.check(f"{name}: GRE in the clear is not accepted at {daemon.host}", came == 0, f"{came} of {COPIES}")
+        expected = lambda: daemon.status()["ipsec"]["in_the_clear"] - counted == 2 * COPIES
+        lab.wait(f"{name}: and is counted at {daemon.host}", expected)
     lab.check(f"{name}: the bond carries on", is_bonded(hg.status()) and ping("client", SERVER, 2).received == 2)
-    return [hello, data]
-
-
-def inside(host: str) -> int:
-    """Packets that the bond's device has received."""
-    link = json.loads(namespaces.run(host, "ip", "-s", "-j", "link", "show", spillway.DEVICE[host]))[0]
-    return link["stats64"]["rx"]["packets"] + link["stats64"]["rx"]["errors"]
+    return sent
 
 
 def packet(source: str, destination: str, payload: bytes) -> bytes:
