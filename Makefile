@@ -61,6 +61,8 @@ bench: build
 	$(SWIFT) run -c release --package-path bench bench
 	$(call say,what a packet costs beside other tunnels (virtual time))
 	lab/run --json --out $(OUT) cost
+	$(call say,what a set-up costs beside ip$(comma) tc and nft with the same objects (virtual time))
+	lab/run --json --out $(OUT) programming
 	$(call say,one TCP flow at 50 + 100 Mbit/s against DSL alone (virtual time))
 	lab/run --json --out $(OUT) bond-city
 	$(call say,one TCP flow with LTE slow$(comma) lossy and far against the better leg (virtual time$(comma) a quarter of an hour))

@@ -31,7 +31,7 @@ def run(lab):
             haap.wait_for("answers", lambda status: status["summary"]["configured"] == BONDS, seconds=60)
             empty = resident(haap)
             begun = time.monotonic()
-            with gateways(lab):
+            with gateways(lab, BONDS):
                 haap.wait_for("all are up", lambda status: status["summary"]["up"] == BONDS, seconds=600, every=1)
                 lab.figure("bonds", BONDS)
                 lab.figure("set_up_s", time.monotonic() - begun)
@@ -42,10 +42,10 @@ def run(lab):
 
 
 @contextlib.contextmanager
-def gateways(lab):
+def gateways(lab, bonds):
     """All of them, by both legs, for as long as this lasts; what they have seen becomes figures."""
     words = ["ip", "netns", "exec", "hg", str(blast.BLAST), HAAP, "--dsl", blast.DSL, "--lte", blast.LTE, "--json",
-             "--gateways", str(BONDS), "--rate", "400", "--seconds", "100000"]
+             "--gateways", str(bonds), "--rate", "400", "--seconds", "100000"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     try:
         yield
@@ -55,7 +55,7 @@ def gateways(lab):
         seen = json.loads(output.splitlines()[-1])
         for name in ("set_ups_per_s", "set_up_ms_p50", "set_up_ms_p99", "hello_ms_p50", "hello_ms_p99"):
             lab.figure(name, seen[name])
-        lab.check("no gateway lost a leg or a Hello", not seen["lost_legs"] and seen["up"] == BONDS, str(seen))
+        lab.check("no gateway lost a leg or a Hello", not seen["lost_legs"] and seen["up"] == bonds, str(seen))
 
 
 def asked(lab, haap):
