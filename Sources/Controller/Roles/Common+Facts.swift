@@ -16,7 +16,9 @@ extension Common {
         facts.eventCounts = EventKind.allCases.map { ($0, events.counts[$0] ?? 0) }
         facts.legLosses = events.legLosses.sorted { ($0.key.leg, $0.key.why) < ($1.key.leg, $1.key.why) }
             .map { ($0.key.leg, $0.key.why, $0.value) }
-        facts.discarded = discarded.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        // Those that have not happened yet, too: the first one is then seen as growth.
+        facts.discarded = Set(discarded.keys).union(DiscardReason.allCases.map(\.rawValue)).sorted()
+            .map { ($0, discarded[$0] ?? 0) }
         facts.kernelRefusals = state.refusals
         facts.drift = Drift.Kind.allCases.map { ($0.rawValue, state.drift[$0] ?? 0) }
         facts.queue.packets = queue.packets
