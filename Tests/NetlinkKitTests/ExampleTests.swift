@@ -8,8 +8,8 @@ import Testing
     private static let everything = "ip -j -d link; ip -j addr; ip -j route show table all"
 
     private func makeAccessLink() throws {
-        // The module brings devices of its own.
-        try shell("modprobe -q ip_gre || true")
+        // With each of these a device comes into all namespaces, also when another test loads it meanwhile.
+        try shell("modprobe -qa ip_gre ip6_gre ipip ip6_tunnel sit ip_vti ip6_vti || true")
         // IPv6 would send packets of its own by the tunnel.
         try shell("sysctl -q net.ipv6.conf.default.disable_ipv6=1")
         try shell("ip link add d0 type dummy && ip link set d0 up && ip addr add 192.0.2.1/24 dev d0")
