@@ -19,9 +19,11 @@ final class EventLoop {
         epoll = try SystemError.check("epoll_create1", epoll_create1(Int32(O_CLOEXEC)))
         timer = try SystemError.check(
             "timerfd_create", timerfd_create(CLOCK_BOOTTIME, O_CLOEXEC | O_NONBLOCK))
-        try watch(timer) { [timer] in
+        try watch(timer) { [timer, weak self] in
             var expirations: UInt64 = 0
             _ = read(timer, &expirations, 8)
+            // The same time again is due again: who has not come to an end asks for it.
+            self?.armed = nil
         }
     }
 
