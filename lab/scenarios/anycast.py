@@ -46,7 +46,10 @@ def run(lab):
         between = {host: stack.enter_context(between_machines(lab, host)) for host in H}
         machines = {host: Spillway(lab, host, machine(host)) for host in H}
         hg = Spillway(lab, "hg", settings("hg", network, cin=CIN) | {"haap": G})
-        for each in machines.values():
+        for host, each in machines.items():
+            # Servers that cannot be reached at a start are left alone for a while.
+            lab.wait(f"{host} has a way to the servers", lambda: "via" in namespaces.run(
+                host, "ip", "route", "get", SERVER, check=False), 60, 0.5)
             stack.enter_context(each)
         lab.wait("both announce G", lambda: leads_to(G) == set(H), 60, 0.5)
         stack.enter_context(hg)
