@@ -9,7 +9,7 @@ import pathlib
 import subprocess
 
 from lab.namespaces import run
-from lab.peers import DEVICE, ENDS
+from lab.peers import DEVICE, ENDS, removed
 from lab.topology import ETHERNET_HEADER, FULL_FRAME, HAAP, LAN, SERVER, Topology
 
 PACKAGES = ("mptcpize",)
@@ -30,18 +30,13 @@ def install() -> None:
 def _two_devices(network: Topology, kind: str, mtu: int):
     """A device of the kernel for each leg at both ends, and each leg's packets on that leg."""
     run(None, "modprobe", "-qa", *MODULES.split(), check=False)
-    with _source_routing(network), _single_packets():
-        try:
-            for leg in network.legs:
-                name = DEVICES[leg.name]
-                for host, local, remote in (("hg", leg.hg_address, HAAP), ("haap", HAAP, leg.hg_address)):
-                    run(host, "ip", "link", "add", name, "type", kind, "local", local, "remote", remote, "ttl", 64)
-                    run(host, "ip", "link", "set", name, "mtu", mtu)
-            yield
-        finally:
-            for host in ENDS:
-                for name in DEVICES.values():
-                    run(host, "ip", "link", "del", name, check=False)
+    with _source_routing(network), _single_packets(), removed(*DEVICES.values()):
+        for leg in network.legs:
+            name = DEVICES[leg.name]
+            for host, local, remote in (("hg", leg.hg_address, HAAP), ("haap", HAAP, leg.hg_address)):
+                run(host, "ip", "link", "add", name, "type", kind, "local", local, "remote", remote, "ttl", 64)
+                run(host, "ip", "link", "set", name, "mtu", mtu)
+        yield
 
 
 @contextlib.contextmanager
@@ -92,19 +87,15 @@ def gre_overflow(network: Topology):
 @contextlib.contextmanager
 def bonding(network: Topology):
     """The bonding driver with balance-rr over two gretap devices: one packet by DSL, the next one by LTE."""
-    with _two_devices(network, "gretap", FULL_FRAME - ETHERNET_HEADER - GRETAP):
-        try:
-            for host, other, to in (("hg", "haap", SERVER), ("haap", "hg", LAN)):
-                run(host, "ip", "link", "add", DEVICE, "type", "bond", "mode", "balance-rr")
-                for name in DEVICES.values():
-                    run(host, "ip", "link", "set", name, "master", DEVICE)
-                run(host, "ip", "address", "add", f"{ENDS[host]}/30", "dev", DEVICE)
-                run(host, "ip", "link", "set", DEVICE, "up")
-                run(host, "ip", "route", "add", to, "via", ENDS[other], "dev", DEVICE)
-            yield
-        finally:
-            for host in ENDS:
-                run(host, "ip", "link", "del", DEVICE, check=False)
+    with _two_devices(network, "gretap", FULL_FRAME - ETHERNET_HEADER - GRETAP), removed(DEVICE):
+        for host, other, to in (("hg", "haap", SERVER), ("haap", "hg", LAN)):
+            run(host, "ip", "link", "add", DEVICE, "type", "bond", "mode", "balance-rr")
+            for name in DEVICES.values():
+                run(host, "ip", "link", "set", name, "master", DEVICE)
+            run(host, "ip", "address", "add", f"{ENDS[host]}/30", "dev", DEVICE)
+            run(host, "ip", "link", "set", DEVICE, "up")
+            run(host, "ip", "route", "add", to, "via", ENDS[other], "dev", DEVICE)
+        yield
 
 
 @contextlib.contextmanager

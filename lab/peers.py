@@ -39,16 +39,24 @@ def plain(network: Topology, name: str = "dsl"):
 
 
 @contextlib.contextmanager
+def removed(*devices: str):
+    """Both ends lose these devices afterwards, and what is on them."""
+    try:
+        yield
+    finally:
+        for host in ENDS:
+            for device in devices:
+                run(host, "ip", "link", "del", device, check=False)
+
+
+@contextlib.contextmanager
 def _tunnel(mtu: int):
     """Routes into a device that both ends have."""
     for host, to in (("hg", SERVER), ("haap", LAN)):
         run(host, "ip", "link", "set", DEVICE, "up", "mtu", mtu)
         run(host, "ip", "route", "add", to, "dev", DEVICE)
-    try:
+    with removed(DEVICE):
         yield
-    finally:
-        for host in ENDS:
-            run(host, "ip", "link", "del", DEVICE, check=False)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 import json
 import time
 
-from lab import namespaces, spillway
 from lab.namespaces import run as command
 from lab.scenarios import blast, many
 from lab.spillway import Spillway, settings
@@ -55,7 +54,7 @@ class Objects:
         mine = [each for each in json.loads(command("haap", "ip", "-j", "route")) if each["dst"].startswith("100.64.")]
         self.ip = [self.link(each) for each in links]
         self.ip += [f"route add {each['dst']} dev {each['dev']} proto {each['protocol']}" for each in mine]
-        self.filters = self.count(None)
+        self.filters = self.count("haap")
         self.tc = [line for name in self.names for line in self.colouring(name)]
         listed = json.loads(command("haap", "nft", "-j", "list", "table", "ip", "spillway"))["nftables"]
         # Those that rules fill themselves are not programmed.
@@ -79,7 +78,7 @@ class Objects:
 
     def count(self, host) -> int:
         """Actions of one of the devices."""
-        filters = json.loads(command(host or "haap", "tc", "-j", "filter", "show", "dev", self.names[0], "egress"))
+        filters = json.loads(command(host, "tc", "-j", "filter", "show", "dev", self.names[0], "egress"))
         return sum(len(each["options"].get("actions", [])) for each in filters if "options" in each)
 
     @staticmethod
@@ -120,8 +119,7 @@ class Objects:
         """The sets without anything in them."""
         lines = [f"add table ip {COPY}"]
         for each in self.sets:
-            key = " . ".join(("ipv4_addr", "mark")[place] for place in range(len(each["type"]))) if isinstance(
-                each["type"], list) else "ipv4_addr"
+            key = "ipv4_addr . mark" if isinstance(each["type"], list) else "ipv4_addr"
             value = " : ipv4_addr" if each["kind"] == "map" else ""
             lines.append(f"add {each['kind']} ip {COPY} {each['name']} {{ type {key}{value}; counter; }}")
         command(COPY, "nft", "-f", "-", text="\n".join(lines) + "\n")

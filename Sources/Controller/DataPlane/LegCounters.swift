@@ -19,18 +19,7 @@ struct LegCounters {
 
     /// - Returns: a leg that is not there has counted nothing.
     func read(_ tables: NFTablesClient) throws -> [LegID: LegTraffic] {
-        var traffic: [LegID: LegTraffic] = [:]
-        for leg in outer.legs {
-            var both = LegTraffic()
-            if let source = receiveFrom[leg.id] {
-                let found = try tables.elements([[outer.value(source), .integer(key)]], of: outer.peers(leg))
-                both.received = found.first??.counter ?? Counter()
-            }
-            let found = try tables.elements([[outer.value(canonicalRemote)]], of: outer.destinations(leg))
-            both.sent = found.first??.counter ?? Counter()
-            traffic[leg.id] = both
-        }
-        return traffic
+        try Self.read([self], tables).first ?? [:]
     }
 }
 

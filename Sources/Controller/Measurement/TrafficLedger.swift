@@ -14,8 +14,9 @@ struct TrafficLedger {
         /// When it was sampled last.
         var at: Instant?
 
-        /// - Returns: by how much it has grown
-        fileprivate mutating func take(_ new: Counter, _ now: Instant) -> Counter {
+        /// - Returns: by how much it has grown; the rate before and after
+        fileprivate mutating func take(_ new: Counter, _ now: Instant) -> (grown: Counter, before: UInt64, after: UInt64) {
+            let before = rate
             let old = at == nil ? Counter() : counter
             let grown =
                 new.packets >= old.packets && new.bytes >= old.bytes
@@ -24,7 +25,7 @@ struct TrafficLedger {
             if let at { rate = grown.bytes &* 8000 / UInt64(max(1, (now - at).milliseconds)) }
             counter = new
             at = now
-            return grown
+            return (grown, before, rate)
         }
     }
 
@@ -85,11 +86,9 @@ struct TrafficLedger {
 
     /// The same one way and of one leg.
     mutating func sample(_ bond: UInt32, _ leg: LegID, isReceived: Bool, _ counter: Counter, _ now: Instant) {
-        let old = entries[bond]?[leg][isReceived: isReceived].rate ?? 0
-        let grown = entries[bond, default: Entry()][leg][isReceived: isReceived].take(counter, now)
-        let new = entries[bond]?[leg][isReceived: isReceived].rate ?? 0
-        add(grown, leg, isReceived: isReceived)
-        replaceRate(old, by: new, leg, isDown: isReceived == isGateway)
+        let taken = entries[bond, default: Entry()][leg][isReceived: isReceived].take(counter, now)
+        add(taken.grown, leg, isReceived: isReceived)
+        replaceRate(taken.before, by: taken.after, leg, isDown: isReceived == isGateway)
     }
 
     /// The leg is gone; when it comes again the kernel counts anew.

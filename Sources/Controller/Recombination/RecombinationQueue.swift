@@ -86,7 +86,9 @@ final class RecombinationQueue {
     /// Lets go of what has waited long enough; when it wants to be called next.
     func work(_ now: Instant) -> Instant? {
         guard !holding.isEmpty else { return nil }
-        if let deadline, deadline <= now { expire() }
+        let due = deadline
+        guard let due, due <= now else { return due }
+        expire()
         return deadline
     }
 

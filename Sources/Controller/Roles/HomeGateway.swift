@@ -120,7 +120,9 @@ final class HomeGateway: Role {
             try IPsecKeeper($0, settings.state, common, [outer], loop, goesOn: goesOn)
         }
         _ = try ipsec?.restore()
-        if !settings.lte.isEnabled { common.log(.warning, "no-lte", "LTE is not enabled: each bond begins with it, so there is none") }
+        if !settings.lte.isEnabled {
+            common.log(.warning, "no-lte", "LTE is not enabled: each bond begins with it, so there is none")
+        }
         watchLeases()
         applyBase()
         applyPolicy()

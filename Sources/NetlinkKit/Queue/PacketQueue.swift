@@ -57,11 +57,7 @@ public final class PacketQueue {
         // Packets are announced from then on, so nothing may read the socket for an acknowledgement. A refusal is there
         // when the request has been sent, and no packet comes then.
         let request = Self.bind(number, copyRange: copyRange, maximumLength: maximumLength, flags: flags)
-        var failure: Errno?
-        request.bytes.withUnsafeBytes { bytes in
-            do throws(Errno) { try socket.send(bytes) } catch { failure = error }
-        }
-        if let failure { throw .socket(request.operation, failure) }
+        do throws(Errno) { try socket.send(request.bytes) } catch { throw .socket(request.operation, error) }
         guard let error = refusal(of: request) else { return }
         if error.errno == .invalid {
             // So says a kernel that knows no such requests.

@@ -173,7 +173,7 @@ public final class Exchange {
         if blocked { return pending.map { $0.result ?? .failure(.aborted($0.request.operation)) } }
         if !bytes.isEmpty {
             do throws(Errno) {
-                try write(bytes)
+                try transport.send(bytes)
                 try collect(&pending, index, drain)
             } catch {
                 for i in pending.indices where pending[i].result == nil {
@@ -182,15 +182,6 @@ public final class Exchange {
             }
         }
         return pending.map { $0.result ?? .success($0.reply) }
-    }
-
-    private func write(_ bytes: [UInt8]) throws(Errno) {
-        // `withUnsafeBytes` rethrows untyped; carry the typed error out by hand.
-        var failure: Errno?
-        bytes.withUnsafeBytes { raw in
-            do throws(Errno) { try transport.send(raw) } catch { failure = error }
-        }
-        if let failure { throw failure }
     }
 
     /// Reads answers into `pending`. On return everything that asked for an acknowledgement has a result.
@@ -257,7 +248,7 @@ public final class Exchange {
         var request = request
         request.flags.formUnion(.dump)
         request.sequence = nextSequence()
-        do throws(Errno) { try write(request.bytes) } catch { throw Self.failure(request.operation, error) }
+        do throws(Errno) { try transport.send(request.bytes) } catch { throw Self.failure(request.operation, error) }
         var elements: [Element] = []
         var again = false
         while true {

@@ -30,11 +30,7 @@ public final class Listing {
         request.flags.formUnion(.dump)
         sequence = sequence == .max ? 1 : sequence + 1
         request.sequence = sequence
-        var failure: Errno?
-        request.bytes.withUnsafeBytes { raw in
-            do throws(Errno) { try transport.send(raw) } catch { failure = error }
-        }
-        if let failure { throw .socket(request.operation, failure) }
+        do throws(Errno) { try transport.send(request.bytes) } catch { throw .socket(request.operation, error) }
         self.request = request
     }
 

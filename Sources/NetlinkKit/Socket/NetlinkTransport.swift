@@ -24,3 +24,14 @@ public protocol NetlinkTransport: AnyObject {
     /// - Throws: `EAGAIN` when nothing came in time, `ENOBUFS` when datagrams were lost
     func receive(into buffer: UnsafeMutableRawBufferPointer, timeout: Int32) throws(Errno) -> Datagram
 }
+
+extension NetlinkTransport {
+    /// Sends one datagram. `withUnsafeBytes` rethrows untyped: the typed error is carried out by hand.
+    func send(_ bytes: [UInt8]) throws(Errno) {
+        var failure: Errno?
+        bytes.withUnsafeBytes { raw in
+            do throws(Errno) { try send(raw) } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+}
