@@ -72,6 +72,8 @@ bench: build
 	lab/run --json --timeout 14400 --out $(OUT) cells
 	$(call say,flows over two unlike links beside GRE$(comma) bonding and MPTCP (virtual time$(comma) half an hour))
 	lab/run --json --timeout 14400 --out $(OUT) grid
+	$(call say,how soon traffic is back when something fails beside Hellos$(comma) bonding and MPTCP (virtual time))
+	lab/run --json --timeout 7200 --out $(OUT) quick
 
 page: build
 	$(call say,the page in Chromium$(comma) the dashboard's questions to Prometheus$(comma) and spillway top in a terminal)

@@ -15,13 +15,15 @@ OWN = """<style>.soft-bar { fill: #9aa4ae; }
 @dataclasses.dataclass
 class Bars:
     """groups: label (its lines by a line feed), and values by a series' name, of which some may be missing. series:
-    (name, label, class), the class `s0` to `s3` of lab/picture.py or PLAIN. Values end at `top`, with a mark at 1."""
+    (name, label, class), the class `s0` to `s3` of lab/picture.py or PLAIN. Values end at `top`, with a mark at 1.
+    `marks`: heights and what is written there, instead of percent."""
 
     title: str
     subtitle: str
     groups: list[tuple[str, dict[str, float]]]
     series: list[tuple[str, str, str]]
     top: float = 1.1
+    marks: list[tuple[float, str]] | None = None
 
     def svg(self) -> str:
         parts = [
@@ -47,11 +49,12 @@ class Bars:
 
     def _axis(self) -> list[str]:
         parts = []
-        for percent in range(0, round(self.top * 100) + 1, 20):
-            y = self._y(percent / 100)
-            kind = "limit" if percent == 100 else "grid"
+        percents = [(percent / 100, f"{percent} %") for percent in range(0, round(self.top * 100) + 1, 20)]
+        for value, text in self.marks or percents:
+            y = self._y(value)
+            kind = "limit" if value == 1 else "grid"
             parts.append(f'<line class="{kind}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
-            parts.append(f'<text class="soft" x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{percent} %</text>')
+            parts.append(f'<text class="soft" x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{escape(text)}</text>')
         return parts
 
     def _bars(self) -> list[str]:

@@ -27,7 +27,7 @@ def install() -> None:
 
 
 @contextlib.contextmanager
-def _two_devices(network: Topology, kind: str, mtu: int):
+def two_devices(network: Topology, kind: str, mtu: int):
     """A device of the kernel for each leg at both ends, and each leg's packets on that leg."""
     run(None, "modprobe", "-qa", *MODULES.split(), check=False)
     with _source_routing(network), _single_packets(), removed(*DEVICES.values()):
@@ -69,7 +69,7 @@ def _single_packets():
 def gre_overflow(network: Topology):
     """Two GRE devices: DSL takes what `police` lets pass, LTE the rest."""
     mtu = FULL_FRAME - ETHERNET_HEADER - GRE
-    with _two_devices(network, "gre", mtu):
+    with two_devices(network, "gre", mtu):
         for host, to, way in (("hg", SERVER, "up"), ("haap", LAN, "down")):
             dsl, lte = DEVICES["dsl"], DEVICES["lte"]
             for device in (dsl, lte):
@@ -87,11 +87,30 @@ def gre_overflow(network: Topology):
 @contextlib.contextmanager
 def bonding(network: Topology):
     """The bonding driver with balance-rr over two gretap devices: one packet by DSL, the next one by LTE."""
-    with _two_devices(network, "gretap", FULL_FRAME - ETHERNET_HEADER - GRETAP), removed(DEVICE):
+    with two_devices(network, "gretap", FULL_FRAME - ETHERNET_HEADER - GRETAP), removed(DEVICE):
         for host, other, to in (("hg", "haap", SERVER), ("haap", "hg", LAN)):
             run(host, "ip", "link", "add", DEVICE, "type", "bond", "mode", "balance-rr")
             for name in DEVICES.values():
                 run(host, "ip", "link", "set", name, "master", DEVICE)
+            run(host, "ip", "address", "add", f"{ENDS[host]}/30", "dev", DEVICE)
+            run(host, "ip", "link", "set", DEVICE, "up")
+            run(host, "ip", "route", "add", to, "via", ENDS[other], "dev", DEVICE)
+        yield
+
+
+@contextlib.contextmanager
+def active_backup(network: Topology, used: str, monitor: str):
+    """The bonding driver with one of two gretap devices in use. `monitor`: `miimon` looks at the devices' carriers,
+    `arp` asks the other end and looks at what comes, both each 100 ms."""
+    with two_devices(network, "gretap", FULL_FRAME - ETHERNET_HEADER - GRETAP), removed(DEVICE):
+        for host, other, to in (("hg", "haap", SERVER), ("haap", "hg", LAN)):
+            watched = ("miimon", 100) if monitor == "miimon" else ("arp_interval", 100, "arp_ip_target", ENDS[other])
+            # The ends need not change over at the same time: what comes by the spare device is taken.
+            mode = ("mode", "active-backup", "all_slaves_active", 1)
+            run(host, "ip", "link", "add", DEVICE, "type", "bond", *mode, *watched)
+            for name in DEVICES.values():
+                run(host, "ip", "link", "set", name, "master", DEVICE)
+            run(host, "ip", "link", "set", DEVICE, "type", "bond", "primary", DEVICES[used])
             run(host, "ip", "address", "add", f"{ENDS[host]}/30", "dev", DEVICE)
             run(host, "ip", "link", "set", DEVICE, "up")
             run(host, "ip", "route", "add", to, "via", ENDS[other], "dev", DEVICE)

@@ -96,17 +96,21 @@ class Direction:
     delay_ms: float
     loss_percent: float = 0
     queue_ms: float = 150
+    # Each packet takes up to so much more or less than `delay_ms`; with a rate netem keeps their order.
+    jitter_ms: float = 0
 
     @property
     def limit_packets(self) -> int:
         """netem keeps packets that are on the way and packets that wait in one list, so its limit is the
         bandwidth-delay product plus the queue: what passes in delay_ms + queue_ms at full rate, in full frames.
         With netem's default of 1000 a slow line would have seconds of queue."""
-        bits = self.mbit * 1e6 * (self.delay_ms + self.queue_ms) / 1e3
+        bits = self.mbit * 1e6 * (self.delay_ms + self.jitter_ms + self.queue_ms) / 1e3
         return max(20, math.ceil(bits / 8 / FULL_FRAME))
 
     def netem(self) -> list[str]:
         words = ["netem", "rate", f"{round(self.mbit * 1000)}kbit", "delay", f"{self.delay_ms}ms"]
+        if self.jitter_ms:
+            words += [f"{self.jitter_ms}ms"]
         if self.loss_percent:
             words += ["loss", f"{self.loss_percent}%"]
         return [*words, "limit", str(self.limit_packets)]
@@ -132,7 +136,7 @@ class Leg:
     @staticmethod
     def _direction(way: str, parameters: dict[str, float]) -> Direction:
         chosen = {"mbit": parameters[f"{way}_mbit"]}
-        for name in ("delay_ms", "loss_percent", "queue_ms"):
+        for name in ("delay_ms", "loss_percent", "queue_ms", "jitter_ms"):
             value = parameters.get(f"{way}_{name}", parameters.get(name))
             if value is not None:
                 chosen[name] = value

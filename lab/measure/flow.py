@@ -170,6 +170,10 @@ class UDP:
         """How many datagrams have arrived so far."""
         return len(self._arrivals)
 
+    def delays_since(self, at: float) -> list[float]:
+        """One-way delays in ms of what has arrived from then on."""
+        return [(arrived - sent) * 1e3 for arrived, _, sent in self._arrivals[-2000:] if arrived >= at]
+
     def _send(self) -> None:
         start = time.monotonic()
         for number in range(self._count):
