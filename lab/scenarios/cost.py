@@ -22,7 +22,8 @@ SIZES = (64, 1300)
 PORT = 5301
 # What each may cost more than plain forwarding, as a multiple of what another way does: a guard against getting worse.
 # What is aimed at is less, and in docs/performance.md.
-MOST = {"one_leg": (5, "gre"), "two_legs": (1.8, "openvpn"), "one_leg_esp": (1.5, "wireguard")}
+# GRE alone is the small difference of two large figures: it varies by a fifth from run to run.
+MOST = {"one_leg": (6, "gre"), "two_legs": (1.8, "openvpn"), "one_leg_esp": (1.5, "wireguard")}
 GCM = {"keys": "configured", "cipher": "aes-gcm", "secret": "only for the lab, and known to all", "salt": "00112233"}
 
 

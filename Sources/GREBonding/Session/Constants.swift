@@ -54,7 +54,7 @@ enum Constants {
     /// how often it is asked: while there is no answer, and while there are answers but no packets.
     static let flowSamples = 3
     static let silence = Duration.milliseconds(150)
-    static let probeRetry = Duration.milliseconds(100)
+    static let probeRetry = Duration.milliseconds(80)
     static let probeInterval = Duration.milliseconds(250)
     /// How long the aggregator waits for a sample of the kernel's counters.
     static let sampleWait = Duration.seconds(1)
