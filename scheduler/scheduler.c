@@ -25,6 +25,13 @@ static long (*const set_congestion_experienced)(struct __sk_buff *skb) = (void *
 #define PLANS MAP(0x7370696c6c776101)
 #define STATES MAP(0x7370696c6c776102)
 
+// The far end puts a bond's packets in order for two seconds after it saw one of the second leg.
+#define REST 1500000000
+// A leg that is used now and then must not cost the first one its rest each time.
+#define REST_INTERVAL 8000000000ULL
+// A moment of the first leg's queue: less than what ends TCP's first growth, 4 ms.
+#define GROWTH_PATIENCE 1000000
+
 static inline u64 max(u64 a, u64 b) { return a > b ? a : b; }
 
 static inline u64 min(u64 a, u64 b) { return a < b ? a : b; }
@@ -59,6 +66,13 @@ static inline int congested(const struct scheduler_plan *plan, struct scheduler_
     queue->drops_in_a_row++;
     queue->next_drop = now + spaced(plan->interval, queue->drops_in_a_row);
     return 1;
+}
+
+// Bytes that a flow has sent since it was last away for a moment. It has two places and counts by the one that says less.
+static inline u64 given(struct scheduler_flow *flow, u64 now, u64 bytes) {
+    // What it is ahead of a sparse flow by is paid off in a fifth of a second.
+    if (flow->free + 300000000 < now) flow->bytes = 0;
+    return flow->bytes += bytes;
 }
 
 // How far the first leg is ahead of its share of the bytes; what pinned and sparse packets put aside is made up for.
@@ -105,6 +119,7 @@ __attribute__((section("scheduler"), used)) int schedule(struct __sk_buff *skb) 
     }
     u64 own = max(min(state->flows[flow].free, state->flows[other].free), less(now, plan->sparse_burst));
     u64 all = max(state->sparse_free, less(now, plan->burst[0]));
+    u64 sent = min(given(&state->flows[flow], now, length), given(&state->flows[other], now, length));
     // What it sends at full speed counts for no longer than a while.
     u64 used = min(own + time_on(plan->sparse_cost, length), max(own, now + 200000000));
     state->flows[flow].free = max(state->flows[flow].free, used);
@@ -117,14 +132,20 @@ __attribute__((section("scheduler"), used)) int schedule(struct __sk_buff *skb) 
         at = now;
         goto chosen;
     }
+    // What the second leg has got first must not be overtaken: the far end puts in order only once it has seen it.
+    if (!single && !keeps && !pinned) earliest0 = max(earliest0, state->overtakes);
     earliest0 = max(earliest0, queue->last);
     earliest1 = max(earliest1, queue->last);
     if (single || keeps || pinned)
         leg = own_leg;
     else if (plan->packet_share)
         leg = state->balance > 0;
-    else
-        leg = earliest0 > earliest1 && earliest0 - now > plan->patience && state->bytes[1] + size1 <= plan->second_end;
+    else {
+        // TCP's first growth ends when round trips become longer (HyStart), so a flow that still grows does not wait.
+        u64 patience = sent > plan->growth[0] && sent < plan->growth[1] ? GROWTH_PATIENCE : plan->patience;
+        leg = earliest0 > earliest1 && earliest0 - now > min(patience, plan->patience) &&
+              state->bytes[1] + size1 <= plan->second_end;
+    }
     at = leg ? earliest1 : earliest0;
     u64 wait = at - now;
     // A limit becomes smaller by and by: what was told to wait longer is to hear of it one drop at a time.
@@ -151,9 +172,11 @@ __attribute__((section("scheduler"), used)) int schedule(struct __sk_buff *skb) 
 chosen:
     if (plan->packet_share) state->balance = balanced(state->balance, leg, leg ? size1 : size0, plan->packet_share);
     if (leg) {
+        int first = !single && !pinned && at > state->free[1] + REST && at > state->overtakes + REST_INTERVAL;
         state->free[1] = max(state->free[1], at) + time_on(plan->cost[1], size1);
         state->packets[1] += segments;
         state->bytes[1] += size1;
+        if (first) state->overtakes = min(state->free[1], at + plan->later) + plan->later;
         skb->mark = (skb->mark & ~plan->mask) | plan->mark[1];
     } else {
         state->free[0] = max(state->free[0], at) + time_on(plan->cost[0], size0);

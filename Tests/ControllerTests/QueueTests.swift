@@ -27,8 +27,27 @@ import Testing
         let far = colouring(later: 215).plan
         #expect((250_000_000...260_000_000).contains(far.patience))
         #expect(far.target > far.patience && far.limit > far.target && far.interval > far.patience)
+        // What tries a leg is too little to make a flow wait.
+        var tried = colouring(later: 215, rate: 100_000)
+        tried.second.end = 8_000
+        #expect(tried.plan.patience == 5_000_000)
         // A packet that takes long on a slow leg comes later for that.
         #expect(colouring(later: 15, rate: 100_000).plan.patience > colouring(later: 15).plan.patience)
+    }
+
+    @Test func theFirstLegRestsForAsLongAsLTEIsLaterWhereThatIsNotLong() {
+        #expect(colouring(later: 15).plan.later == 17_000_000)
+        #expect(colouring(later: 215).plan.later == 0)
+        #expect(colouring(later: 15, isUsed: false).plan.later == 0)
+    }
+
+    @Test func aFlowGrowsFromWhatDSLBringsSoonerToWhatBothHold() {
+        let near = colouring(later: 15, rate: 2_000_000).plan.growth, far = colouring(later: 50, rate: 2_000_000).plan.growth
+        #expect(near.0 < far.0 && near.1 < far.1)
+        // In 15 ms and what a packet takes DSL has 15.7 kB, in 4 s 4 MB.
+        // What LTE brings much later is of no use to a flow that begins.
+        #expect(colouring(later: 215).plan.growth == (0, 0))
+        #expect((15_000...16_500).contains(near.0) && (4_000_000...4_020_000).contains(near.1))
     }
 
     @Test func aLegThatIsNotWorthItIsNotUsed() {

@@ -155,6 +155,45 @@ import Testing
         #expect(r.statistics.late == 1 && r.statistics.overtaken == 1)
     }
 
+    /// The second leg is known to be 20 ms later, so what it may still have has 35 ms.
+    private static let resting = Resequencer.Settings(
+        bufferLimit: 256, timer: 1_000_000_000, silence: 400_000_000, expected: 20_000_000, pause: 1_500_000_000)
+
+    @Test func whatAFurtherLegHasAfterARestOfTheFirstIsWaitedFor() {
+        var r = Resequencer(settings: Self.resting)
+        #expect(run([(100, 1), (101, 1), (104, 0), (102, 1), (105, 0), (103, 1), (106, 0)], &r) == [
+            100, 101, 102, 103, 104, 105, 106,
+        ])
+        #expect(r.depth == 0 && r.statistics.late == 0 && r.statistics.held == 2)
+    }
+
+    @Test func aFurtherLegThatIsBeyondTellsThatTheFirstHadThem() {
+        var r = Resequencer(settings: Self.resting)
+        #expect(run([(100, 1), (104, 0), (105, 0), (102, 1)], &r) == [100, 102])
+        #expect(run([(107, 1)], &r) == [104, 105])
+        #expect(run([(106, 0)], &r) == [106, 107])
+        #expect(r.depth == 0 && r.statistics.passedOver == 0 && r.statistics.late == 0)
+    }
+
+    @Test func theFirstGapAfterARestEndsSoon() {
+        var r = Resequencer(settings: Self.resting)
+        #expect(run([(100, 1), (104, 0)], &r) == [100])
+        #expect(r.deadline == 35_000_000)
+        var out: [UInt64] = []
+        r.expire(now: 35_000_000) { out.append($0) }
+        #expect(out == [104] && r.statistics.timedOut == 0)
+        // Those of after it count.
+        #expect(run([(108, 0), (107, 1)], &r, at: 36_000_000) == [107, 108])
+        #expect(r.statistics.passedOver == 2)
+    }
+
+    @Test func noFirstLegRestsForAFarOne() {
+        var settings = Self.resting
+        settings.expected = Resequencer.longestRest + 1
+        var r = Resequencer(settings: settings)
+        #expect(run([(100, 1), (104, 0)], &r) == [100, 104])
+    }
+
     @Test func aFasterLegsNumbersAreKeptUntilTheFirstLegIsThere() {
         var r = Resequencer(settings: Self.pausing)
         #expect(run([(100, 1), (101, 1), (103, 1), (98, 0), (99, 0), (102, 0), (104, 0)], &r) == [

@@ -9,6 +9,7 @@ import time
 from lab import namespaces, spillway
 from lab.measure import flow
 from lab.measure.capture import Capture, packets
+from lab.measure.counters import Counters, tcp_counters
 from lab.measure.explained import Explained
 from lab.measure.frames import Wires
 from lab.scenarios import cells
@@ -27,6 +28,7 @@ def run(lab):
     # With nothing lost and nothing far TCP is soon at its rate.
     cells.table(lab, [(100, 0, 0)], seconds=4, start=3)
     lab.check("nothing of it is left", "spillway" not in namespaces.run(None, "bpftool", "map", "show"))
+    first_use(lab)
     small_flows(lab)
     adds_nothing(lab)
     left_with_long_queue(lab)
@@ -38,6 +40,28 @@ def run(lab):
             lab.check("haap: the program chooses", "bpf" in kinds["haap"] and "police" not in kinds["haap"], kinds["haap"])
             lab.check("hg: without BPF police does", "bpf" not in kinds["hg"] and "police" in kinds["hg"], kinds["hg"])
             lab.check("hg: the log says so", "LTE takes what police refuses" in hg.log(), hg.log()[-500:])
+
+
+def first_use(lab):
+    """What DSL has must not overtake what LTE gets first: TCP would take that for a loss, and grow slowly from then on."""
+    with Topology.load("village") as network:
+        haap = Spillway(lab, "haap", settings("haap", network, colour=cells.QUEUE))
+        hg = Spillway(lab, "hg", settings("hg", network, colour=cells.QUEUE))
+        with haap, hg:
+            hg.wait_for("bonded", is_bonded)
+            time.sleep(3)
+            # LTE's rate is not known yet, and then it is.
+            for name in ("first", "second"):
+                counters = Counters({"lte": ("hg", "lte", "rx")})
+                before, given = tcp_counters("client")["TcpExtTCPOFOQueue"], counters.read()["lte"]
+                bulk = flow.TCP("client", "server", SERVER, 3, reverse=True, omit=0)
+                # LTE comes into use, and nothing is dropped yet.
+                lab.wait(f"the {name} flow uses LTE", lambda: counters.read()["lte"] > given + 9000)
+                time.sleep(0.1)
+                queued = tcp_counters("client")["TcpExtTCPOFOQueue"] - before
+                lab.figure(f"{name}_flow_mbit", bulk.result().mbit)
+                lab.at_most(f"the {name} flow uses LTE: segments out of order", queued, 3)
+                time.sleep(3)
 
 
 def small_flows(lab):

@@ -16,6 +16,10 @@ struct scheduler_plan {
     uint64_t target, interval, limit;
     // The first leg is preferred while its queue is below this.
     uint64_t patience;
+    // How much later packets arrive by the second leg; 0: so much that the first one does not wait for that.
+    uint64_t later;
+    // Bytes of a flow between which it grows, so that it is not to wait in the first leg's queue; 0 where `later` is.
+    uint64_t growth[2];
     // The count of bytes given to the second leg beyond which it takes no overflow.
     uint64_t second_end;
     // Packet marks of the legs, and the bits they are in.
@@ -38,6 +42,10 @@ struct scheduler_queue {
     uint64_t above_since, next_drop, drops_in_a_row;
 };
 
+struct scheduler_flow {
+    uint64_t free, last, bytes;
+};
+
 // What the program keeps for one bond. Counters only grow.
 struct scheduler_state {
     uint64_t free[SCHEDULER_LEGS];
@@ -46,6 +54,8 @@ struct scheduler_state {
     // What keeps to a leg although others do not.
     struct scheduler_queue pinned[SCHEDULER_LEGS];
     uint64_t sparse_free;
+    // Until then what leaves by the first leg would overtake what the second one got after a rest.
+    uint64_t overtakes;
     // The limit of the queue that was in effect when the last packet came, and when that was.
     uint64_t limit, limit_at;
     // Bytes × 65536 that the first leg is ahead of its share.
@@ -54,7 +64,5 @@ struct scheduler_state {
     uint64_t sparse, marked, dropped;
     // The longest wait, ns; the daemon may set it to 0.
     uint64_t longest;
-    struct {
-        uint64_t free, last;
-    } flows[SCHEDULER_FLOWS];
+    struct scheduler_flow flows[SCHEDULER_FLOWS];
 };

@@ -94,7 +94,6 @@ extension Aggregator {
         keepLTE(of: id, receivedAt)
     }
 
-    /// After a Hello too: how much later LTE is may be known better then.
     func adjustQueue(of id: UInt32) {
         guard lteRates[id] != nil else { return }
         let second = secondLeg(of: id, nil)

@@ -239,6 +239,7 @@ final class Aggregator: Role {
                 // No answer: the machine gives the leg up by itself.
                 guard let traffic = traffic(of: id) else { continue }
                 answers.append(.traffic(sessionID: id, TrafficSample(traffic)))
+            case .delaysChanged(let id): adjustQueue(of: id)
             case .event(let id, let event):
                 publish(event, id)
                 if case .roundTrip(let leg, let time) = event, let id { measuredRoundTrip(time, of: id, leg) }

@@ -1,4 +1,5 @@
 import CScheduler
+import GREBonding
 
 extension Colouring {
     /// How the queue behaves; the rates are those of RFC 8289 for access links.
@@ -12,6 +13,10 @@ extension Colouring {
         /// by more than a little.
         static let margin: UInt64 = 5_000_000
         static let little: UInt64 = 16_000_000
+        /// What the second leg's delay varies by.
+        static let jitter: UInt64 = 2_000_000
+        /// Round trip by the first leg, in a guess of how much is under way.
+        static let roundTrip: UInt64 = 50_000_000
         /// A second leg that adds less than one part in so many costs more by the time its packets take than it brings.
         static let leastShare: UInt64 = 20
         /// Bytes that a flow which counts as sparse may send at once, and bytes a second that it may send: more than
@@ -43,8 +48,19 @@ extension Colouring {
             // A flow whose packets wait for each other at the far end must have enough under way to keep the first leg
             // busy meanwhile. That is so if as much waits here when the second leg is first used.
             let later = second.delay &+ ((cost &* 1500) >> 16)
-            let much = later - min(later, Queue.little)
+            // Two packets that try a leg of which nothing is known need no such queue.
+            let much = second.end == nil ? later - min(later, Queue.little) : 0
             plan.patience = much &+ much / 4 &+ Queue.margin
+            let rest = second.delay &+ Queue.jitter
+            guard rest <= UInt64(Resequencer.longestRest) else { break }
+            plan.later = rest
+            // What the first leg carries meanwhile is there sooner without the second one.
+            let soon = Self.carried(atMost(limits[0], rate), later)
+            let roundTrip = 2 &* second.delay &+ Queue.roundTrip
+            let all = Self.carried(atMost(limits[0], rate) &+ secondRate, roundTrip)
+            // A sender that probes by a quarter (BBR) takes some seconds to find what the second leg has.
+            let probed = 4 &* Self.carried(atMost(limits[0], rate), 1_000_000_000)
+            plan.growth = (soon, soon &+ max(4 &* all, probed))
         case .overflow: break
         case .packets(let share): plan.packet_share = share
         case .flows(let share): plan.flow_share = share
@@ -61,6 +77,10 @@ extension Colouring {
 
     /// The smaller of two rates of which 0 is none.
     private func atMost(_ limit: UInt64, _ rate: UInt64) -> UInt64 { limit == 0 || rate == 0 ? limit | rate : min(limit, rate) }
+
+    private static func carried(_ rate: UInt64, _ time: UInt64) -> UInt64 {
+        UInt64(min(Double(rate) * Double(time) / 1e9, 1e15))
+    }
 
     /// Nanoseconds a byte, times 65536; 0 for no limit. More than 70 bytes a second.
     private static func cost(_ rate: UInt64) -> UInt64 {

@@ -19,6 +19,12 @@ extension Resequencer {
         guard let start = expected else { return }
         if Int32(bitPattern: sequence &- start) > 0 { joined = (start, sequence) }
         let ahead = Int32(bitPattern: horizon &- sequence)
+        if ahead < 0, ahead > -Int32(clamping: settings.bufferLimit), joiningSilence != nil {
+            // A further leg has what is between, or the first one had it. What a further leg brings next tells.
+            for slot in ring.indices { ring[slot].arrival = .min }
+            depth = 0
+            return expected = horizon
+        }
         guard depth > 0, ahead > 0, Int(ahead) < settings.bufferLimit else {
             for slot in ring.indices { ring[slot].arrival = .min }
             depth = 0
@@ -36,6 +42,20 @@ extension Resequencer {
         expected = sequence
         firstHeld = number
         while depth > 0, ring[Int(firstHeld & mask)].arrival == .min { firstHeld &+= 1 }
+    }
+
+    /// Nanoseconds of silence of a further leg that end the first gap after a pause. A sender lets its first leg rest for
+    /// so long when it begins to use another, where that is not long; nil: no sender does, or nothing is known.
+    var joiningSilence: Int64? {
+        guard let expected = settings.expected, expected > 0, expected <= Self.longestRest else { return nil }
+        return min(expected &+ expected / 4 &+ Self.margin, silence)
+    }
+
+    /// How many of these numbers were under way: what the first leg had while it went past this was not.
+    func gone(from next: UInt32, to end: UInt32) -> UInt64 {
+        let all = end &- next
+        guard next &- joined.from < joined.to &- joined.from else { return UInt64(all) }
+        return UInt64(all - min(all, joined.to &- next))
     }
 
     /// Remembers the number of a packet that did not wait.

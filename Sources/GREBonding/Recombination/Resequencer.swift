@@ -127,7 +127,11 @@ public struct Resequencer: Sendable {
     public var longestLateness: Int64? { lateness.value }
 
     /// Nanoseconds that a leg may be later than ever before.
-    private static let margin: Int64 = 10_000_000
+    static let margin: Int64 = 10_000_000
+
+    /// Nanoseconds that a sender lets its first leg rest at most when it begins to use another one, so that nothing
+    /// overtakes before this knows that it has to put anything in order.
+    public static let longestRest: Int64 = 64_000_000
 
     /// Takes a packet. `leg` counts from 0, higher ones than there are count as the last; `release` is called for each
     /// packet that may go now, in order. One of an `independent` flow goes at once, and its number counts as there.
@@ -181,8 +185,11 @@ public struct Resequencer: Sendable {
     /// Releases what has waited for the whole timer.
     public mutating func expire(now: Int64, release: (UInt64) -> Void) {
         while depth > 0, let due = deadline, due <= now {
-            if let next = expected { givenUp = (next, firstHeld, waitingSince) }
-            statistics.timedOut &+= UInt64(skipGap())
+            if let next = expected {
+                givenUp = (next, firstHeld, waitingSince)
+                statistics.timedOut &+= gone(from: next, to: firstHeld)
+            }
+            skipGap()
             drain(now, release)
             updateDeadline()
         }
@@ -192,7 +199,7 @@ public struct Resequencer: Sendable {
     /// started anew.
     public mutating func flush(release: (UInt64) -> Void) {
         while depth > 0 {
-            _ = skipGap()
+            skipGap()
             drain(.min, release)
         }
         expected = nil
@@ -234,7 +241,7 @@ public struct Resequencer: Sendable {
         if Int(distance) >= settings.bufferLimit {
             statistics.resynchronized &+= 1
             while depth > 0 {
-                _ = skipGap()
+                skipGap()
                 drain(now, release)
             }
             restart(at: sequence)
@@ -289,19 +296,15 @@ public struct Resequencer: Sendable {
         // Only numbers below all marks are known to be lost; one above the lowest mark may be under way.
         while depth > 0, let next = expected, Int32(bitPattern: lower &- next) > 0 {
             let number = Int32(bitPattern: firstHeld &- lower) < 0 ? firstHeld : lower
-            statistics.passedOver &+= UInt64(number &- next)
+            statistics.passedOver &+= gone(from: next, to: number)
             expected = number
             if number != firstHeld { return }
             drain(now, release)
         }
     }
 
-    /// Moves the expected number to the first one held; how many were skipped.
-    private mutating func skipGap() -> Int {
-        guard let next = expected, depth > 0 else { return 0 }
-        expected = firstHeld
-        return Int(firstHeld &- next)
-    }
+    /// Moves the expected number to the first one held.
+    private mutating func skipGap() { if depth > 0 { expected = firstHeld } }
 
     private mutating func updateDeadline() {
         guard depth > 0, let next = expected else {
@@ -315,7 +318,8 @@ public struct Resequencer: Sendable {
             alive = max(alive, leg.seen)
         }
         waitingSince = alive
-        deadline = min(alive &+ silence, arrival &+ settings.timer)
+        let isFirstGap = next &- joined.from < joined.to &- joined.from
+        deadline = min(alive &+ (isFirstGap ? joiningSilence ?? silence : silence), arrival &+ settings.timer)
     }
 
     mutating func grow(toHold count: Int) {

@@ -72,6 +72,8 @@ public struct AggregationPoint: Sendable {
         case bond(sessionID: UInt32, Bond?)
         /// Read what the kernel counted for the session.
         case sampleTraffic(sessionID: UInt32)
+        /// By how much later the secondary leg is has become known better (``AggregationSession/delays``).
+        case delaysChanged(sessionID: UInt32)
         case event(sessionID: UInt32?, SessionEvent)
     }
 

@@ -15,7 +15,9 @@ extension AggregationSession {
             guard let timestamp = message.timestamp else {
                 return effects.append(.event(sessionID: id, .discarded(.missingAttribute)))
             }
+            let before = delays.difference
             delays.heard(timestamp, on: leg, at: now)
+            if delays.difference != before { effects.append(.delaysChanged(sessionID: id)) }
             let prefix = message.ipv6PrefixAssignedByHAAP ?? .none
             send(.hello, [.timestamp(timestamp), .ipv6PrefixAssignedByHAAP(prefix)], preferring: leg, &effects)
         case .notify: notified(message.attributes, on: leg, now, &effects)

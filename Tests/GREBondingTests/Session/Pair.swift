@@ -199,6 +199,7 @@ struct Pair {
                 // What the gateway sends arrives, unless something swallows it.
                 if trafficFlows { for leg in Self.addresses.keys where !blackholes.contains(leg) { arrived[leg, default: 0] += 1 } }
                 give(.traffic(sessionID: id, TrafficSample(received: arrived)))
+            case .delaysChanged: break
             case .event(_, let event): pointEvents.append(event)
             }
         }

@@ -153,7 +153,7 @@ private struct Scripted: RandomNumberGenerator, Sendable {
                     said.append(message.serialized(dialect: .deployed).hex)
                 case .authorize(let request):
                     give(.authorized(request, .granted(Authorization(dslUpstream: 28_787, dslDownstream: 69_122))))
-                case .bond, .sampleTraffic, .event: break
+                case .bond, .sampleTraffic, .delaysChanged, .event: break
                 }
             }
         }

@@ -129,6 +129,7 @@ extension World {
                 pointBonds[id] = bond
                 if isNew, bond != nil { give(.setFilterList(sessionID: id, filterList)) }
             case .sampleTraffic(let id): giveCounts(id)
+            case .delaysChanged: break
             case .event(let id, let event):
                 if case .bondUp = event { bonds += 1 }
                 remember("aggregation point \(id ?? 0): \(event)")
