@@ -85,36 +85,34 @@ def gre_overflow(network: Topology):
 
 
 @contextlib.contextmanager
+def _bonding_driver(network: Topology, options, primary: str | None = None):
+    """The bonding driver over two gretap devices. `options`: the driver's, by the other end's address; `primary`: the
+    leg that carries before the other one."""
+    with two_devices(network, "gretap", FULL_FRAME - ETHERNET_HEADER - GRETAP), removed(DEVICE):
+        for host, other, to in (("hg", "haap", SERVER), ("haap", "hg", LAN)):
+            run(host, "ip", "link", "add", DEVICE, "type", "bond", *options(ENDS[other]))
+            for name in DEVICES.values():
+                run(host, "ip", "link", "set", name, "master", DEVICE)
+            if primary:
+                run(host, "ip", "link", "set", DEVICE, "type", "bond", "primary", DEVICES[primary])
+            run(host, "ip", "address", "add", f"{ENDS[host]}/30", "dev", DEVICE)
+            run(host, "ip", "link", "set", DEVICE, "up")
+            run(host, "ip", "route", "add", to, "via", ENDS[other], "dev", DEVICE)
+        yield
+
+
 def bonding(network: Topology):
-    """The bonding driver with balance-rr over two gretap devices: one packet by DSL, the next one by LTE."""
-    with two_devices(network, "gretap", FULL_FRAME - ETHERNET_HEADER - GRETAP), removed(DEVICE):
-        for host, other, to in (("hg", "haap", SERVER), ("haap", "hg", LAN)):
-            run(host, "ip", "link", "add", DEVICE, "type", "bond", "mode", "balance-rr")
-            for name in DEVICES.values():
-                run(host, "ip", "link", "set", name, "master", DEVICE)
-            run(host, "ip", "address", "add", f"{ENDS[host]}/30", "dev", DEVICE)
-            run(host, "ip", "link", "set", DEVICE, "up")
-            run(host, "ip", "route", "add", to, "via", ENDS[other], "dev", DEVICE)
-        yield
+    """The bonding driver with balance-rr: one packet by DSL, the next one by LTE."""
+    return _bonding_driver(network, lambda other: ("mode", "balance-rr"))
 
 
-@contextlib.contextmanager
 def active_backup(network: Topology, used: str, monitor: str):
-    """The bonding driver with one of two gretap devices in use. `monitor`: `miimon` looks at the devices' carriers,
-    `arp` asks the other end and looks at what comes, both each 100 ms."""
-    with two_devices(network, "gretap", FULL_FRAME - ETHERNET_HEADER - GRETAP), removed(DEVICE):
-        for host, other, to in (("hg", "haap", SERVER), ("haap", "hg", LAN)):
-            watched = ("miimon", 100) if monitor == "miimon" else ("arp_interval", 100, "arp_ip_target", ENDS[other])
-            # The ends need not change over at the same time: what comes by the spare device is taken.
-            mode = ("mode", "active-backup", "all_slaves_active", 1)
-            run(host, "ip", "link", "add", DEVICE, "type", "bond", *mode, *watched)
-            for name in DEVICES.values():
-                run(host, "ip", "link", "set", name, "master", DEVICE)
-            run(host, "ip", "link", "set", DEVICE, "type", "bond", "primary", DEVICES[used])
-            run(host, "ip", "address", "add", f"{ENDS[host]}/30", "dev", DEVICE)
-            run(host, "ip", "link", "set", DEVICE, "up")
-            run(host, "ip", "route", "add", to, "via", ENDS[other], "dev", DEVICE)
-        yield
+    """The bonding driver with one of the devices in use. `monitor`: `miimon` looks at the devices' carriers, `arp` asks
+    the other end and looks at what comes, both each 100 ms."""
+    # The ends need not change over at the same time: what comes by the spare device is taken.
+    mode = ("mode", "active-backup", "all_slaves_active", 1)
+    watched = {"miimon": lambda other: ("miimon", 100), "arp": lambda other: ("arp_interval", 100, "arp_ip_target", other)}
+    return _bonding_driver(network, lambda other: (*mode, *watched[monitor](other)), used)
 
 
 @contextlib.contextmanager

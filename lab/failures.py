@@ -124,9 +124,19 @@ class Cause:
     leg: str
     allowed: float = 30
 
+    @property
+    def who(self) -> str:
+        """A leg or a host."""
+        return self.name.split("-")[0]
+
+    @property
+    def kind(self) -> str:
+        """What happens to it."""
+        return self.name.split("-")[1]
+
     def happen(self, network: Topology, daemons: dict) -> None:
         leg = network.leg(self.leg)
-        match self.name.split("-")[1]:
+        match self.kind:
             case "carrier":
                 carrier_lost(leg)
             case "silent":
@@ -136,12 +146,12 @@ class Cause:
             case "moved":
                 leg.change_address(MOVED)
             case "restart":
-                daemons[self.name.split("-")[0]].kill()
-                daemons[self.name.split("-")[0]].start()
+                daemons[self.who].kill()
+                daemons[self.who].start()
 
     def heal(self, network: Topology) -> None:
         leg = network.leg(self.leg)
-        match self.name.split("-")[1]:
+        match self.kind:
             case "carrier":
                 leg.carrier(True)
             case "silent":

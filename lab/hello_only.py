@@ -15,6 +15,7 @@ import time
 
 from lab import namespaces
 from lab.both_legs import DEVICES, GRE, two_devices
+from lab.measure.frames import checksum
 from lab.namespaces import run
 from lab.topology import ETHERNET_HEADER, FULL_FRAME, LAN, SERVER, Topology
 
@@ -88,9 +89,7 @@ class Loop:
     def _echo(self, number: int) -> float | None:
         """The round trip in s, or nothing if there is no answer in time."""
         identifier = os.getpid() & 0xFFFF
-        head = ICMP.pack(8, 0, 0, identifier, number)
-        total = sum(struct.unpack("!4H", head))
-        message = ICMP.pack(8, 0, ~(total + (total >> 16)) & 0xFFFF, identifier, number)
+        message = ICMP.pack(8, 0, checksum(ICMP.pack(8, 0, 0, identifier, number)), identifier, number)
         begun = time.monotonic()
         with contextlib.suppress(OSError):
             # No route just now, as when the leg's address is gone: nobody answers.

@@ -132,19 +132,19 @@ __attribute__((section("scheduler"), used)) int schedule(struct __sk_buff *skb) 
         at = now;
         goto chosen;
     }
+    int bound = single || keeps || pinned;
     // What the second leg has got first must not be overtaken: the far end puts in order only once it has seen it.
-    if (!single && !keeps && !pinned) earliest0 = max(earliest0, state->overtakes);
+    if (!bound) earliest0 = max(earliest0, state->overtakes);
     earliest0 = max(earliest0, queue->last);
     earliest1 = max(earliest1, queue->last);
-    if (single || keeps || pinned)
+    if (bound)
         leg = own_leg;
     else if (plan->packet_share)
         leg = state->balance > 0;
     else {
         // TCP's first growth ends when round trips become longer (HyStart), so a flow that still grows does not wait.
         u64 patience = sent > plan->growth[0] && sent < plan->growth[1] ? GROWTH_PATIENCE : plan->patience;
-        leg = earliest0 > earliest1 && earliest0 - now > min(patience, plan->patience) &&
-              state->bytes[1] + size1 <= plan->second_end;
+        leg = earliest0 > earliest1 && earliest0 - now > patience && state->bytes[1] + size1 <= plan->second_end;
     }
     at = leg ? earliest1 : earliest0;
     u64 wait = at - now;

@@ -38,8 +38,7 @@ KNOWN_MS = 50
 CHOICE = os.environ.get("SPILLWAY_QUICK", ":")
 
 
-def prepare() -> None:
-    spillway.prepare()
+prepare = spillway.prepare
 
 
 def run(lab):
@@ -52,7 +51,7 @@ def run(lab):
             bond(lab, network, chosen, rows, jittered=not causes)
         for cause in chosen:
             for way in wanted:
-                if way != "bond" and (way, cause.name.split("-")[1]) not in quickness.LEFT_OUT:
+                if way != "bond" and (way, cause.kind) not in quickness.LEFT_OUT:
                     peer(lab, network, way, cause, rows)
     judge_rows(lab, rows)
     lab.save_now("quick.svg", quickness.picture(rows))
@@ -79,21 +78,21 @@ def whole(status: dict) -> bool:
 def jitter(lab, hg, haap, leg):
     """Delays that change by themselves are no failure: no leg is lost, nothing is left out."""
     before = {each: len(each.log()) for each in (hg, haap)}
-    delay, usual = leg.down.delay_ms, JITTER
+    usual = leg.down.delay_ms
     traffic = Traffic(JITTER_S + 10)
     time.sleep(2)
     lab.event(f"{leg.name}: jitter")
     at = time.monotonic()
-    leg.change(delay_ms=usual[0], jitter_ms=usual[1])
+    leg.change(delay_ms=JITTER[0], jitter_ms=JITTER[1])
     time.sleep(JITTER_S)
     until = time.monotonic()
     row = traffic.result(at, until)
-    leg.change(delay_ms=delay, jitter_ms=0)
+    leg.change(delay_ms=usual, jitter_ms=0)
     told = [line for each in (hg, haap) for line in each.log()[before[each]:].splitlines()]
     flaps = [line for line in told if any(f"reason={word} " in f"{line} " for word in FLAPS)]
     lab.figure(f"{leg.name}_jitter_flaps", len(flaps))
     lab.check(f"{leg.name}: jitter alone makes nothing flap", not flaps, "; ".join(flaps)[:500])
-    lab.figure(f"{leg.name}_jitter_lost", sum(row[name]["lost"] for name in ("voice_down", "voice_up", "probe")))
+    lab.figure(f"{leg.name}_jitter_lost", sum(row[name]["lost"] for name in quickness.FLOWS))
     lab.check(f"{leg.name}: TCP goes on with jitter", row["goes_on"], row["tcp_error"])
     lab.say(json.dumps(row))
 
@@ -158,7 +157,7 @@ def judge_rows(lab, rows):
     by = {(row["cause"], row["way"]): row for row in rows}
     missed_aims = 0
     for (cause, way), row in by.items():
-        missed = sum(row[name]["missed"] for name in ("voice_down", "voice_up", "probe") if name in row)
+        missed = sum(row[name]["missed"] for name in quickness.FLOWS if name in row)
         lab.check(f"{cause}, {way}: nothing is lost before", missed == 0, str(missed))
         if way != "bond":
             continue

@@ -28,7 +28,7 @@ extension Colouring {
     /// The same as a plan for the program.
     var plan: scheduler_plan {
         var plan = scheduler_plan()
-        let first = Self.cost(atMost(limits[0], rate))
+        let first = Self.cost(firstRate)
         plan.legs = legs == 3 && sharing == .overflow && !second.isUsed ? 1 : legs
         let cost = Self.cost(secondRate)
         plan.cost = (first, cost)
@@ -51,16 +51,14 @@ extension Colouring {
             // Two packets that try a leg of which nothing is known need no such queue.
             let much = second.end == nil ? later - min(later, Queue.little) : 0
             plan.patience = much &+ much / 4 &+ Queue.margin
-            let rest = second.delay &+ Queue.jitter
-            guard rest <= UInt64(Resequencer.longestRest) else { break }
-            plan.later = rest
+            guard second.delay <= UInt64(Resequencer.longestRest) - Queue.jitter else { break }
+            plan.later = second.delay + Queue.jitter
             // What the first leg carries meanwhile is there sooner without the second one.
-            let soon = Self.carried(atMost(limits[0], rate), later)
-            let roundTrip = 2 &* second.delay &+ Queue.roundTrip
-            let all = Self.carried(atMost(limits[0], rate) &+ secondRate, roundTrip)
+            let soon = LegRate.carried(firstRate, .nanoseconds(Int64(later)))
+            let roundTrip = Duration.nanoseconds(Int64(2 &* second.delay &+ Queue.roundTrip))
             // A sender that probes by a quarter (BBR) takes some seconds to find what the second leg has.
-            let probed = 4 &* Self.carried(atMost(limits[0], rate), 1_000_000_000)
-            plan.growth = (soon, soon &+ max(4 &* all, probed))
+            let probed = 4 &* firstRate
+            plan.growth = (soon, soon &+ max(4 &* LegRate.carried(firstRate &+ secondRate, roundTrip), probed))
         case .overflow: break
         case .packets(let share): plan.packet_share = share
         case .flows(let share): plan.flow_share = share
@@ -72,15 +70,14 @@ extension Colouring {
         return plan
     }
 
+    /// Bytes a second that are given to the first leg at most; 0: no limit.
+    private var firstRate: UInt64 { atMost(limits[0], rate) }
+
     /// Bytes a second that are given to the second leg at most; 0: no limit.
     var secondRate: UInt64 { atMost(limits[1], legs == 2 ? second.rateAlone : second.rate) }
 
     /// The smaller of two rates of which 0 is none.
     private func atMost(_ limit: UInt64, _ rate: UInt64) -> UInt64 { limit == 0 || rate == 0 ? limit | rate : min(limit, rate) }
-
-    private static func carried(_ rate: UInt64, _ time: UInt64) -> UInt64 {
-        UInt64(min(Double(rate) * Double(time) / 1e9, 1e15))
-    }
 
     /// Nanoseconds a byte, times 65536; 0 for no limit. More than 70 bytes a second.
     private static func cost(_ rate: UInt64) -> UInt64 {

@@ -19,15 +19,13 @@ extension Resequencer {
         guard let start = expected else { return }
         if Int32(bitPattern: sequence &- start) > 0 { joined = (start, sequence) }
         let ahead = Int32(bitPattern: horizon &- sequence)
-        if ahead < 0, ahead > -Int32(clamping: settings.bufferLimit), joiningSilence != nil {
-            // A further leg has what is between, or the first one had it. What a further leg brings next tells.
-            for slot in ring.indices { ring[slot].arrival = .min }
-            depth = 0
-            return expected = horizon
-        }
         guard depth > 0, ahead > 0, Int(ahead) < settings.bufferLimit else {
             for slot in ring.indices { ring[slot].arrival = .min }
             depth = 0
+            if ahead < 0, ahead > -Int32(clamping: settings.bufferLimit), joiningSilence != nil {
+                // A further leg has what is between, or the first one had it. What a further leg brings next tells.
+                return expected = horizon
+            }
             expected = sequence
             horizon = sequence
             return
@@ -51,10 +49,13 @@ extension Resequencer {
         return min(expected &+ expected / 4 &+ Self.margin, silence)
     }
 
+    /// Whether the first leg may have had a number while it went past this.
+    func mayHavePassed(_ number: UInt32) -> Bool { number &- joined.from < joined.to &- joined.from }
+
     /// How many of these numbers were under way: what the first leg had while it went past this was not.
     func gone(from next: UInt32, to end: UInt32) -> UInt64 {
         let all = end &- next
-        guard next &- joined.from < joined.to &- joined.from else { return UInt64(all) }
+        guard mayHavePassed(next) else { return UInt64(all) }
         return UInt64(all - min(all, joined.to &- next))
     }
 

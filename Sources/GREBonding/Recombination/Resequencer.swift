@@ -220,7 +220,7 @@ public struct Resequencer: Sendable {
     private mutating func late(_ sequence: UInt32, _ leg: Int, _ now: Int64) {
         statistics.late &+= 1
         lateInARow += 1
-        if sequence &- joined.from < joined.to &- joined.from { statistics.overtaken &+= 1 }
+        if mayHavePassed(sequence) { statistics.overtaken &+= 1 }
         // Numbers come again; those of long ago are others.
         if sequence &- givenUp.from < givenUp.to &- givenUp.from, now &- givenUp.since < Self.memory {
             lateness.add(now &- givenUp.since, at: now)
@@ -318,8 +318,8 @@ public struct Resequencer: Sendable {
             alive = max(alive, leg.seen)
         }
         waitingSince = alive
-        let isFirstGap = next &- joined.from < joined.to &- joined.from
-        deadline = min(alive &+ (isFirstGap ? joiningSilence ?? silence : silence), arrival &+ settings.timer)
+        let patience = mayHavePassed(next) ? joiningSilence ?? silence : silence
+        deadline = min(alive &+ patience, arrival &+ settings.timer)
     }
 
     mutating func grow(toHold count: Int) {

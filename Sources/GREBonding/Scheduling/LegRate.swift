@@ -346,7 +346,8 @@ public struct LegRate: Hashable, Sendable {
         }
     }
 
-    static func carried(_ rate: UInt64, _ time: Duration) -> UInt64 {
+    /// Bytes that go at a rate, bytes a second, in a time; none in a negative one.
+    public static func carried(_ rate: UInt64, _ time: Duration) -> UInt64 {
         UInt64(min(Double(rate) * Double(max(0, time.nanoseconds)) / 1e9, 1e18))
     }
 }
