@@ -113,6 +113,8 @@ class Spillway:
         self.file = lab.out / f"{host}.toml"
         self.log_file = lab.out / f"{host}.log"
         self.process: subprocess.Popen | None = None
+        # Whether its control messages are captured and looked at.
+        self.watched = True
         # Variables that it is started with, besides those of the lab.
         self.environment: dict[str, str] = {}
         pathlib.Path("/run/spillway").mkdir(exist_ok=True)
@@ -120,8 +122,8 @@ class Spillway:
 
     def __enter__(self) -> "Spillway":
         # Where ESP is around them there is nothing to see.
-        hidden = "ipsec" in self.value
-        self._captures = contextlib.nullcontext() if hidden else sent.control_messages(self.lab, self.host)
+        seen = self.watched and "ipsec" not in self.value
+        self._captures = sent.control_messages(self.lab, self.host) if seen else contextlib.nullcontext()
         self._captures.__enter__()
         self.start()
         return self

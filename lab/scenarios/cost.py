@@ -112,9 +112,9 @@ def idle() -> float:
     return float(pathlib.Path("/proc/uptime").read_text().split()[1])
 
 
-def cost(lab, name, size) -> float:
+def cost(lab, name, size, client="client") -> float:
     """Microseconds of the processor for a packet that goes from client to server, the ends' own work included."""
-    words = ["ip", "netns", "exec", "client", str(PROGRAM), SERVER, str(PORT), str(size - 28)]
+    words = ["ip", "netns", "exec", client, str(PROGRAM), SERVER, str(PORT), str(size - 28)]
     # What is done once is done.
     subprocess.run([*words, "20"], check=True, capture_output=True, timeout=60)
     before = idle()

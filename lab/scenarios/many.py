@@ -1,54 +1,132 @@
-"""Ten thousand bonds at one aggregation point: their set-up, what status, metrics and page cost; half an hour."""
+"""Ten thousand bonds at one aggregation point: their set-up, what a packet, status, metrics and a restart cost; hours."""
 
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import time
 
-from lab import spillway
-from lab.scenarios import blast
+from lab import namespaces, programs, spillway
+from lab.measure import sizes
+from lab.scenarios import blast, cost
 from lab.scenarios.metrics import get, resident, values
-from lab.spillway import Spillway, settings
-from lab.topology import HAAP, Topology
+from lab.spillway import Spillway, settings, uses_only
+from lab.topology import HAAP
+from lab.town import Town
 
 VIRTUAL_TIME = True
-NEEDS = blast.NEEDS
+NEEDS = [*blast.NEEDS, cost.PROGRAM]
 BONDS = int(os.environ.get("SPILLWAY_BONDS", "10000"))
+# Set-ups begun in a second. All at once at a new aggregation point is one thing, subscribers that come by and by another.
+RATE = int(os.environ.get("SPILLWAY_BONDS_RATE", "400"))
+# What a packet may cost more with all bonds there than with one.
+DEARER = 1.15
 
-prepare = blast.prepare
+
+def prepare():
+    blast.prepare()
+    programs.compile("pingpong")
 
 
 def run(lab):
     line = {"up_mbit": 1000, "down_mbit": 1000}
-    with Topology.load("village", dsl=line, lte=line) as network:
-        blast.lines(network)
-        subscribers = [{"cin": f"gateway-{number}", "dsl_downstream": "50 Mbit/s"} for number in range(BONDS)]
-        value = settings("haap", network, subscriber=subscribers, http={"listen": 9157}, log={"level": "notice"},
+    with Town.load("village", dsl=line, lte=line) as town:
+        blast.lines(town)
+        # The one whose packets are counted; the others are played where the first one of the town lives.
+        real = town.gateways[1]
+        played = [{"cin": f"gateway-{number}", "dsl_downstream": "50 Mbit/s"} for number in range(BONDS)]
+        own = {"cin": real.cin, "routes": [f"{real.lan}.0/24"], "address": "100.64.0.2", "dsl_downstream": "50 Mbit/s"}
+        value = settings("haap", town, subscriber=[own, *played], http={"listen": 9157}, log={"level": "notice"},
                          session={"active_hello_interval": "10 s"})
         haap = Spillway(lab, "haap", value)
-        with haap:
-            haap.wait_for("answers", lambda status: status["summary"]["configured"] == BONDS, seconds=60)
-            empty = resident(haap)
+        # The processor is for what is measured.
+        haap.watched = False
+        value = settings("hg", town, cin=real.cin, log={"level": "notice"})
+        with haap, Spillway(lab, real.host, value) as gateway:
+            haap.wait_for("answers", lambda status: status["summary"]["configured"] == BONDS + 1, seconds=60)
+            gateway.wait_for("bonded", spillway.is_bonded)
+            real.carrier("lte", False)
+            gateway.wait_for("DSL alone", uses_only("dsl"))
+            alone = packet(lab, real, "one bond", haap, gateway)
+            empty, slab = resident(haap), kernel()
             begun = time.monotonic()
-            with gateways(lab, BONDS):
-                haap.wait_for("all are up", lambda status: status["summary"]["up"] == BONDS, seconds=600, every=1)
+            with gateways(lab, BONDS) as process:
+                haap.wait_for("all are up", all_up, seconds=1800, every=2)
                 lab.figure("bonds", BONDS)
                 lab.figure("set_up_s", time.monotonic() - begun)
                 time.sleep(12)
+                lab.figure("kernel_kb_per_bond", (kernel() - slab) / BONDS)
                 asked(lab, haap)
                 lab.figure("resident_kb", resident(haap))
                 lab.figure("resident_kb_per_bond", (resident(haap) - empty) / BONDS)
+                with stopped(process):
+                    among = packet(lab, real, "all bonds", haap, gateway)
+                for size in cost.SIZES:
+                    lab.at_most(f"a packet of {size} bytes: with all bonds to one", among[size] / alone[size], DEARER)
+                restarted(lab, haap)
+                ends = time.monotonic()
+            haap.wait_for("all are given back", lambda status: status["summary"]["up"] == 1, seconds=600)
+            lab.figure("tear_down_s", time.monotonic() - ends)
+
+
+def all_up(status: dict) -> bool:
+    return status["summary"]["up"] == BONDS + 1
+
+
+def kernel() -> int:
+    """kB that the kernel has for itself, what each processor has of its own included."""
+    values = dict(line.split(":", 1) for line in open("/proc/meminfo"))
+    return sum(int(values[name].split()[0]) for name in ("Slab", "Percpu", "PageTables", "KernelStack"))
+
+
+@contextlib.contextmanager
+def stopped(*processes):
+    """They do nothing for as long as this lasts, which is shorter than any patience with Hellos."""
+    for each in processes:
+        each.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for each in processes:
+            each.send_signal(signal.SIGCONT)
+
+
+def packet(lab, real, name: str, *daemons) -> dict[int, float]:
+    """Microseconds for a packet from the client's sending to the server's receiving, while nobody does anything else: all
+    of that is the kernel's on one leg."""
+    receiver = namespaces.start("server", cost.PROGRAM, cost.PORT)
+    try:
+        with stopped(*(each.process for each in daemons)):
+            took = {size: cost.cost(lab, f"{name}, {size} bytes", size, real.client) for size in cost.SIZES}
+    finally:
+        receiver.terminate()
+        receiver.wait()
+    for size, value in took.items():
+        lab.figure(f"packet_{size}_us_{name.replace(' ', '_')}", round(value, 2))
+    return took
+
+
+def restarted(lab, haap):
+    """kill -9, and a start: all bonds are taken over from what the kernel has."""
+    haap.kill()
+    devices = sizes.devices("haap")
+    begun = time.monotonic()
+    haap.start()
+    haap.wait_for("has taken over", all_up, seconds=600, every=1)
+    lab.figure("adopted_s", time.monotonic() - begun)
+    time.sleep(30)
+    lab.check("restarted: the same bonds", all_up(haap.status()) and sizes.devices("haap") == devices)
 
 
 @contextlib.contextmanager
 def gateways(lab, bonds):
     """All of them, by both legs, for as long as this lasts; what they have seen becomes figures."""
     words = ["ip", "netns", "exec", "hg", str(blast.BLAST), HAAP, "--dsl", blast.DSL, "--lte", blast.LTE, "--json",
-             "--gateways", str(bonds), "--rate", "400", "--seconds", "100000"]
+             "--gateways", str(bonds), "--rate", str(RATE), "--seconds", "100000"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         output, _ = process.communicate(timeout=600)
@@ -81,12 +159,12 @@ def asked(lab, haap):
             lab.at_most("a scrape, ms", min(each[1] for each in took), 50)
         if name == "status_all":
             lab.figure("status_all_bytes", len(answer.stdout))
-            lab.check("all of them", len(json.loads(answer.stdout)["bonds"]) == BONDS)
+            lab.check("all of them", len(json.loads(answer.stdout)["bonds"]) == BONDS + 1)
         if name == "status_one":
             lab.check("the one", [bond["client"] for bond in answer["bonds"]] == [f"gateway-{BONDS - 1}"], str(answer)[:300])
         if name == "status":
             lab.check("a hundred of them", len(answer["bonds"]) == min(100, BONDS))
-    lab.check("metrics", values("haap")["spillway_bonds_up"] == BONDS)
+    lab.check("metrics", values("haap")["spillway_bonds_up"] == BONDS + 1)
     used, begun = processor(haap), time.monotonic()
     time.sleep(30)
     lab.figure("samples_percent_of_a_processor", (processor(haap) - used) / (time.monotonic() - begun) / 10)
