@@ -159,6 +159,18 @@ import Testing
         #expect(third == 0 && fourth && fifth == 3)
         let far = numbers.take(6, as: .max)
         #expect(!far, "a record may hold anything")
+        for session: UInt32 in [3, 5, 4] { numbers.release(session) }
+        #expect((7...10).map { numbers.take($0) } == [0, 1, 3, 4], "the lowest first")
+    }
+
+    @Test func whatIsLeftToDoForABondIsDoneOnce() {
+        var takeover = Takeover(of: 4)
+        for id: UInt32 in 1...3 { takeover.add(id, [.sampleTraffic(sessionID: id)]) }
+        let early = [takeover.takeBond(2), takeover.takeBond(2), takeover.takeBond(9)]
+        #expect(early == [[.sampleTraffic(sessionID: 2)], nil, nil])
+        let rest = Set([takeover.next(), takeover.next(), takeover.next()])
+        #expect(rest == [[.sampleTraffic(sessionID: 1)], [.sampleTraffic(sessionID: 3)], nil])
+        #expect(takeover.count == 3 && takeover.of == 4)
     }
 }
 
@@ -190,7 +202,25 @@ import Testing
         #expect(state.apply(Bonds.objects(variant), for: .bond(0)))
     }
 
-    private static let kernel = KernelConfiguration()
+    private static let scope = SweepScope(
+        kernel: KernelConfiguration(), requestIDs: 5300...5301, takesAddresses: true)
+
+    /// A piece at a time.
+    /// - Returns: how many there were
+    @discardableResult
+    private func adopt(_ state: KernelState) -> Int {
+        var slices = 1
+        while !state.adopt(Self.scope, slice: .nanoseconds(1)) { slices += 1 }
+        return slices
+    }
+
+    /// Until it was the bond's turn, with something left for later.
+    private func compareBond(_ state: KernelState) {
+        while state.isHeld(.bond(0)) {
+            state.suspects.add(.base, .addresses)
+            #expect(!state.adopt(Self.scope, slice: .nanoseconds(1)))
+        }
+    }
 
     @Test(arguments: Bonds.Variant.allCases) func whatIsThereIsTakenOver(_ variant: Bonds.Variant) throws {
         try withKilledRun(variant) { second in
@@ -198,7 +228,9 @@ import Testing
             apply(to: second, variant)
             #expect(second.changes == 0)
             // With a queue the program is this run's own, and takes the place of the one before.
-            #expect(second.adopt(Self.kernel, 5300...5301) == (variant == .queue ? 1 : 0))
+            let slices = adopt(second)
+            #expect(slices > 1)
+            #expect(second.quietDrift == (variant == .queue ? 1 : 0))
             #expect(second.drift.isEmpty && second.suspects.isEmpty)
             let after = try shell("ip -o link | cut -d: -f1,2; tc filter show dev bond0 egress")
             if variant != .queue { #expect(after == before) }
@@ -210,6 +242,43 @@ import Testing
             #expect(second.changes == changes && second.drift.isEmpty, "\(second.drift)")
             second.clear()
             #expect(try shell("cat /proc/sys/net/ipv4/conf/dsl/rp_filter") == "1\n", "as before the first run")
+        }
+    }
+
+    /// A bond's other MTU, asked for before or after what it had was compared.
+    @Test(arguments: Bonds.Variant.allCases) func bondsBecomeOthersMeanwhile(_ variant: Bonds.Variant) throws {
+        for isCompared in [false, true] {
+            try withKilledRun(variant) { second in
+                apply(to: second, variant)
+                if isCompared { compareBond(second) }
+                let objects = Bonds.objects(variant).map { object in
+                    guard case .link(let name, var settings) = object else { return object }
+                    settings.mtu = 1300
+                    return .link(name: name, settings)
+                }
+                let changes = second.changes
+                #expect(second.apply(objects, for: .bond(0)))
+                #expect((second.changes != changes) == isCompared)
+                adopt(second)
+                let device = try shell("ip link show bond0")
+                #expect(device.contains("mtu 1300"))
+                #expect(second.suspects.isEmpty && second.drift.isEmpty)
+            }
+        }
+    }
+
+    @Test(arguments: Bonds.Variant.allCases) func bondsEndMeanwhile(_ variant: Bonds.Variant) throws {
+        for isCompared in [false, true] {
+            try withKilledRun(variant) { second in
+                apply(to: second, variant)
+                if isCompared { compareBond(second) }
+                let differed = second.quietDrift
+                #expect(second.apply([], for: .bond(0)))
+                let devices = try shell("ip link")
+                #expect(!devices.contains("bond0"), "at once")
+                adopt(second)
+                #expect(second.quietDrift == differed && second.drift.isEmpty, "and with all that it had in tables")
+            }
         }
     }
 
@@ -227,7 +296,8 @@ import Testing
                 link: second.index(of: "lan"), address: IPPrefix("2001:db8:77::1/64")!, protocol: 157)
             try Exchange(NetlinkSocket(.route)).perform(left.replace())
             apply(to: second, .police)
-            #expect(second.adopt(Self.kernel, 5300...5301) == 1, "the MTU")
+            adopt(second)
+            #expect(second.quietDrift == 1, "the MTU")
             let text = try shell("ip link; ip route show table all; ip rule; nft list tables; ip -6 addr")
             for gone in ["left0", "10.99.0.0", "5314", "spillway_names", "mtu 1300", "2001:db8:77::1"] {
                 #expect(!text.contains(gone), "\(gone)")

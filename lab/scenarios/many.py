@@ -48,7 +48,7 @@ def run(lab):
             gateway.wait_for("bonded", spillway.is_bonded)
             real.carrier("lte", False)
             gateway.wait_for("DSL alone", uses_only("dsl"))
-            alone = packet(lab, real, "one bond", haap, gateway)
+            alone = packet(lab, town, real, "one bond", haap, gateway)
             empty, slab = resident(haap), kernel()
             begun = time.monotonic()
             with gateways(lab, BONDS) as process:
@@ -61,7 +61,7 @@ def run(lab):
                 lab.figure("resident_kb", resident(haap))
                 lab.figure("resident_kb_per_bond", (resident(haap) - empty) / BONDS)
                 with stopped(process):
-                    among = packet(lab, real, "all bonds", haap, gateway)
+                    among = packet(lab, town, real, "all bonds", haap, gateway)
                 for size in cost.SIZES:
                     lab.at_most(f"a packet of {size} bytes: with all bonds to one", among[size] / alone[size], DEARER)
                 restarted(lab, haap)
@@ -92,14 +92,17 @@ def stopped(*processes):
             each.send_signal(signal.SIGCONT)
 
 
-def packet(lab, real, name: str, *daemons) -> dict[int, float]:
+def packet(lab, town, real, name: str, *daemons) -> dict[int, float]:
     """Microseconds for a packet from the client's sending to the server's receiving, while nobody does anything else: all
     of that is the kernel's on one leg."""
     receiver = namespaces.start("server", cost.PROGRAM, cost.PORT)
     try:
         with stopped(*(each.process for each in daemons)):
+            # Nobody waits for the line.
+            namespaces.run("dsl", "tc", "qdisc", "del", "dev", town.dsl.far, "root")
             took = {size: cost.cost(lab, f"{name}, {size} bytes", size, real.client) for size in cost.SIZES}
     finally:
+        town.dsl.shape()
         receiver.terminate()
         receiver.wait()
     for size, value in took.items():
@@ -113,8 +116,11 @@ def restarted(lab, haap):
     devices = sizes.devices("haap")
     begun = time.monotonic()
     haap.start()
-    haap.wait_for("has taken over", all_up, seconds=600, every=1)
-    lab.figure("adopted_s", time.monotonic() - begun)
+    haap.wait_for("answers for all", all_up, seconds=600, every=0.2)
+    lab.figure("restart_answers_s", time.monotonic() - begun)
+    lab.wait("all is taken over", lambda: "reason=adopted" in haap.log(), seconds=600)
+    lab.figure("restart_adopted_s", time.monotonic() - begun)
+    # Three Hellos of each gateway.
     time.sleep(30)
     lab.check("restarted: the same bonds", all_up(haap.status()) and sizes.devices("haap") == devices)
 

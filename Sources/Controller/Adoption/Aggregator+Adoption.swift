@@ -37,25 +37,60 @@ extension Aggregator {
         }
     }
 
-    func adopt(_ run: AggregatorRun) {
+    /// Takes over the sessions: from now on gateways are answered. What their bonds have in the kernel works meanwhile, and
+    /// follows piece by piece (``goOn(_:)``): with thousands of them gateways would not wait for it.
+    func resume(_ run: AggregatorRun) {
         let now = Clock.now()
-        var count = 0
         lteRecalled = run.rates
-        defer { lteRecalled = [:] }
-        for (id, (bond, number)) in run.bonds.sorted(by: { $0.key < $1.key }) {
+        var takeover = Takeover(of: run.bonds.count)
+        for (id, (bond, number)) in run.bonds.sorted(by: { $0.value.number < $1.value.number }) {
             if let effects = resume(bond, number, run.grants[id], now) {
-                self.run(effects)
-                count += 1
+                keys[id] = bond.key
+                resequence(id)
+                takeover.add(id, effects)
             } else if let grant = run.grants[id] {
                 radius?.abandon(grant, traffic(of: bond, number))
             }
         }
+        self.takeover = takeover
+    }
+
+    /// Goes on with taking over for a while.
+    /// - Returns: when to go on; nil: it is over
+    func goOn(_ slice: Duration) -> Instant? {
+        let end = Clock.now() + slice
+        while let effects = takeover?.next() {
+            run(effects)
+            if Clock.now() >= end { return end }
+        }
         let requestIDs = (settings.ipsec ?? IPsecConfiguration(keys: .configured)).requestIDs
-        let differed = common.state.adopt(settings.kernel, requestIDs)
+        let scope = SweepScope(kernel: settings.kernel, requestIDs: requestIDs, takesAddresses: true)
+        guard common.state.adopt(scope, slice: slice) else { return end }
+        lteRecalled = [:]
         ipsec?.sample(Clock.now())
         common.log(
             .notice, "adopted", "goes on with what the run before has left",
-            ["bonds": count, "of": run.bonds.count, "differed": differed])
+            [
+                "bonds": takeover?.count ?? 0, "of": takeover?.of ?? 0, "differed": common.state.quietDrift,
+            ])
+        takeover = nil
+        beginRecord()
+        return nil
+    }
+
+    /// All of it at once.
+    func finishTakeover() {
+        while takeover != nil { _ = goOn(.seconds(1)) }
+    }
+
+    /// Until now the record is that of the run before.
+    func beginRecord() {
+        isRecording = true
+        do throws(SystemError) {
+            try writeAllRecords()
+        } catch {
+            common.log(.warning, "record-not-written", "\(error)")
+        }
     }
 
     /// nil: the record does not fit, or the settings no longer allow the bond; the gateway hears so when it next says
@@ -128,6 +163,35 @@ extension Aggregator {
     }
 
     private func rateLine(_ id: UInt32) -> String? { lteKept[id]?.record?.line(sessionID: id) }
+}
+
+/// Bonds that are taken over from a run before.
+struct Takeover {
+    /// Bonds that go on, and that there were.
+    private(set) var count = 0
+    let of: Int
+    /// What has still to be done for bonds, the next one last.
+    private var waiting: [UInt32] = []
+    private var effects: [UInt32: [AggregationPoint.Effect]] = [:]
+
+    init(of: Int) { self.of = of }
+
+    mutating func add(_ id: UInt32, _ effects: [AggregationPoint.Effect]) {
+        count += 1
+        waiting.append(id)
+        self.effects[id] = effects
+    }
+
+    /// What is to be done next; nil: nothing.
+    mutating func next() -> [AggregationPoint.Effect]? {
+        while let id = waiting.popLast() {
+            if let effects = takeBond(id) { return effects }
+        }
+        return nil
+    }
+
+    /// What has still to be done for a bond; nil: nothing.
+    mutating func takeBond(_ id: UInt32) -> [AggregationPoint.Effect]? { effects.removeValue(forKey: id) }
 }
 
 /// What an aggregation point's run leaves.

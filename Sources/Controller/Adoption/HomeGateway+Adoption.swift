@@ -48,12 +48,13 @@ extension HomeGateway {
         if session.bond != nil { primaryLost = !session.isUp(.primary) && legs.contains { $0.id == .primary } }
         lteRecalled = nil
         let requestIDs = (settings.ipsec ?? IPsecConfiguration(keys: .configured)).requestIDs
-        let differed = common.state.adopt(settings.kernel, requestIDs)
+        let scope = SweepScope(kernel: settings.kernel, requestIDs: requestIDs, takesAddresses: true)
+        while !common.state.adopt(scope, slice: .seconds(1)) {}
         if session.bond != nil { leases.bondUp(link: common.state.index(of: settings.tunnel.name.description)) }
         ipsec?.sample(Clock.now())
         common.log(
             .notice, "adopted", "goes on with what the run before has left",
-            ["session": session.bond.map { "\($0.sessionID)" } ?? "none", "differed": differed])
+            ["session": session.bond.map { "\($0.sessionID)" } ?? "none", "differed": common.state.quietDrift])
     }
 
     /// What the next run needs, were this one to be killed now.

@@ -109,6 +109,8 @@ extension KernelState {
             change(&colouring)
             guard colouring != before else { return }
             applied[owner]?[at] = .colouring(link: link, colouring)
+            // What there is will be compared with this.
+            if isHeld(owner) { continue }
             // It comes with its device.
             if unmade.contains(link) { continue }
             do throws(KernelError) {

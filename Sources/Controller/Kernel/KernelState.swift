@@ -44,6 +44,8 @@ final class KernelState {
 
     // What a run before has left: see KernelState+Adoption.swift.
     var isAdopting = false
+    /// Owners whose devices were compared meanwhile: what changes of theirs is written again.
+    var adopted: Set<Owner> = []
     /// What differs is no other's doing.
     var isQuiet = false
     var quietDrift: UInt64 = 0
@@ -112,9 +114,8 @@ final class KernelState {
     /// Whether all of it succeeded. What failed is tried again by ``finish(_:)``.
     @discardableResult
     func apply(_ objects: [KernelObject], for owner: Owner) -> Bool {
-        if isAdopting {
-            places.replace(applied[owner] ?? [], by: objects, of: owner)
-            applied[owner] = objects.isEmpty ? nil : objects
+        if isHeld(owner), owner != .addresses, !objects.isEmpty {
+            hold(objects, of: owner)
             return true
         }
         removeLeftovers(before: objects)

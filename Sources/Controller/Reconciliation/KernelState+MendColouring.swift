@@ -22,6 +22,7 @@ extension KernelState {
             return try colour(link, colouring)
         }
         let present = try route.filters(link: index, parent: .egress)
+        if isAdopting { takeOver(link, index, colouring, present) }
         guard scheduled[link] != nil else { return try mendFilters(link, index, colouring, present) }
         try mendQueue(link, index)
         try mendProgram(link, index, present.filter { $0.filter.priority == 1 })

@@ -14,6 +14,7 @@ extension KernelState {
     /// Looks at what is suspected.
     /// - Returns: when it wants to be called again; nil: nothing is suspected
     func mend(_ now: Instant) -> Instant? {
+        if isAdopting { return nil }
         let own = [checkPlans(now), finish(now)].compactMap { $0 }
         // What was refused is no other's doing.
         suspects.subtract(unfinished)
@@ -76,6 +77,7 @@ extension KernelState {
     // MARK: Devices and what is on them
 
     private func mend(_ owner: Owner, _ aspects: Suspects.Aspects, _ failed: inout Suspects) {
+        if isAdopting { adopted.insert(owner) }
         var remade: Set<String> = []
         for object in objects(of: owner).sorted(by: { $0.rank < $1.rank }) {
             let done =

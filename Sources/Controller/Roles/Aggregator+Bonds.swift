@@ -9,6 +9,8 @@ import NetlinkKit
 // What the kernel has for each bond.
 extension Aggregator {
     func apply(_ id: UInt32, _ bond: Bond?) {
+        // What it was comes before what it becomes.
+        if let former = takeover?.takeBond(id) { run(former) }
         guard let bond, let outer = outers[bond.aggregator.family], let subscriber = subscribers[bond.client] else {
             leases?.remove(id)
             common.state.apply([], for: .bond(id))

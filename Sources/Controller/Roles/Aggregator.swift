@@ -48,7 +48,9 @@ final class Aggregator: Role {
     var addressesDue = Instant(nanoseconds: 0)
     var addressesUntil = Instant(nanoseconds: 0)
     let record: RunRecord
-    private(set) var isRecording = false
+    var isRecording = false
+    /// What is left to do of taking over from a run before; nil: nothing.
+    var takeover: Takeover?
     /// Where gateways with configured keys are.
     var gateways: [ProtectedLeg: IPAddress] = [:]
 
@@ -130,29 +132,20 @@ final class Aggregator: Role {
             guard case .bond(let id) = owner, let self else { return }
             self.apply(id, self.point.sessions[id]?.bond)
         }
-        if let former {
-            adopt(former)
-            // They were held to be there; what is left of their lifetimes is the run's before.
-            putAddresses(Clock.now(), takesBonds: true)
-        }
-        isRecording = true
-        do throws(SystemError) {
-            try writeAllRecords()
-        } catch {
-            common.log(.warning, "record-not-written", "\(error)")
-        }
-        warnOfMissingAddresses()
-        try common.watchKernel(loop)
         for address in Set(settings.addresses + settings.anycast).sorted() {
             let socket = try ControlSocket(local: address)
             sockets.append(socket)
             try loop.watch(socket.descriptor) { [weak self] in self?.receive(socket) }
         }
+        if let former { resume(former) } else { beginRecord() }
+        warnOfMissingAddresses()
+        try common.watchKernel(loop)
         try radius?.start(goesOn: former != nil)
     }
 
     func work() -> Instant? {
         let now = Clock.now()
+        let more = takeover == nil ? nil : goOn(.milliseconds(5))
         let radius = radius?.work(now)
         if let deadline = point.deadline, deadline <= now { run(point.handle(.timeout, now: now)) }
         readPaths(now)
@@ -164,13 +157,14 @@ final class Aggregator: Role {
         let nextSetup = takeSetups(now)
         common.state.deleteEnded()
         return [
-            nextSetup, point.deadline, watch.due, leases?.work(now), rounds.due, lteSampling.due,
+            more, nextSetup, point.deadline, watch.due, leases?.work(now), rounds.due, lteSampling.due,
             radius, prefixWait.due, ipsec?.work(now), common.state.mend(now),
             common.sampleFlood(now), keepAddresses(now),
         ].compactMap { $0 }.min()
     }
 
     func stop() {
+        finishTakeover()
         // Routing leads gateways elsewhere by the time that they ask anew.
         putAddresses(Clock.now(), takesBonds: false)
         run(point.handle(.stop, now: Clock.now()))
@@ -181,6 +175,7 @@ final class Aggregator: Role {
     }
 
     func leave() {
+        finishTakeover()
         putAddresses(Clock.now(), takesBonds: !point.isDraining)
         ipsec?.stop()
         radius?.finish(leaves: true)
@@ -210,6 +205,8 @@ final class Aggregator: Role {
 
     /// - Returns: when the next one has its turn; nil: none waits
     private func takeSetups(_ now: Instant) -> Instant? {
+        // What is made must not be held to be there.
+        if takeover != nil { return nil }
         repeat {
             guard let next = setups.next() else { return nil }
             run(point.handle(.message(next.message, from: next.source, to: next.destination), now: Clock.now()))

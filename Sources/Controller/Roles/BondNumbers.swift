@@ -4,6 +4,7 @@ import Addresses
 struct BondNumbers {
     private var taken: [UInt32: UInt32] = [:]
     private var owners: [UInt32?] = []
+    /// The highest first.
     private var free: [UInt32] = []
 
     func number(of session: UInt32) -> UInt32? { taken[session] }
@@ -13,8 +14,8 @@ struct BondNumbers {
     mutating func take(_ session: UInt32) -> UInt32 {
         if let number = taken[session] { return number }
         let number: UInt32
-        if let index = free.indices.min(by: { free[$0] < free[$1] }) {
-            number = free.remove(at: index)
+        if let lowest = free.popLast() {
+            number = lowest
         } else {
             number = UInt32(owners.count)
             owners.append(nil)
@@ -33,10 +34,11 @@ struct BondNumbers {
     mutating func take(_ session: UInt32, as number: UInt32) -> Bool {
         guard number < Self.limit, taken[session] == nil else { return false }
         if number < owners.count {
-            guard let place = free.firstIndex(of: number) else { return false }
+            let place = place(number)
+            guard place < free.count, free[place] == number else { return false }
             free.remove(at: place)
         } else {
-            free += UInt32(owners.count)..<number
+            free.insert(contentsOf: (UInt32(owners.count)..<number).reversed(), at: 0)
             owners += repeatElement(nil, count: Int(number) + 1 - owners.count)
         }
         give(number, session)
@@ -49,7 +51,17 @@ struct BondNumbers {
     mutating func release(_ session: UInt32) {
         guard let number = taken.removeValue(forKey: session) else { return }
         owners[Int(number)] = nil
-        free.append(number)
+        free.insert(number, at: place(number))
+    }
+
+    /// Where a number is among those that are free, or would be.
+    private func place(_ number: UInt32) -> Int {
+        var low = 0, high = free.count
+        while low < high {
+            let middle = (low + high) / 2
+            if free[middle] > number { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 
     /// Addresses that stand for bonds inside this host and never leave it: class E, which nobody routes, and a
