@@ -68,6 +68,76 @@ import Testing
     }
 }
 
+/// When the queue is tried again.
+@Suite struct QueueTrialTests {
+    private let start = Instant(nanoseconds: 7_000_000_000)
+
+    /// Seconds after each refusal.
+    private func waits(_ trial: inout QueueTrial, _ count: Int) -> [Int64] {
+        (0..<count).compactMap { _ in
+            guard let due = trial.due else { return nil }
+            _ = trial.take { ["bond0"] }
+            trial.refused(due, mayPass: true)
+            return trial.due.map { ($0 - due).milliseconds / 1000 }
+        }
+    }
+
+    @Test func eachRefusalDoublesTheTimeUpToTenMinutes() {
+        var trial = QueueTrial()
+        #expect(trial.due == nil)
+        trial.standIn(start)
+        #expect(trial.due == start + .seconds(5))
+        // Another bond's.
+        trial.standIn(start + .seconds(3))
+        #expect(trial.due == start + .seconds(5))
+        #expect(waits(&trial, 9) == [10, 20, 40, 80, 160, 320, 600, 600, 600])
+    }
+
+    @Test func itBeginsAnewWhenTheQueueWasTaken() {
+        var trial = QueueTrial()
+        trial.standIn(start)
+        #expect(waits(&trial, 4).last == 80)
+        // One is taken, the next one refused.
+        _ = trial.take { ["bond0", "bond1"] }
+        trial.taken()
+        trial.refused(start, mayPass: true)
+        #expect(trial.due == start + .seconds(5))
+        #expect(waits(&trial, 4).last == 80)
+        // All are taken, or none is there any more.
+        #expect(trial.take { [] } == nil)
+        #expect(trial.due == nil)
+        trial.standIn(start)
+        #expect(trial.due == start + .seconds(5))
+    }
+
+    @Test func whatTheKernelCannotHaveIsNotTriedAgain() {
+        var trial = QueueTrial()
+        trial.standIn(start, mayPass: false)
+        trial.standIn(start)
+        #expect(trial.due == nil)
+        var other = QueueTrial()
+        other.standIn(start)
+        other.refused(start, mayPass: false)
+        other.standIn(start)
+        #expect(other.due == nil)
+    }
+
+    @Test func noDeviceKeepsTheQueueFromTheOthers() {
+        var trial = QueueTrial()
+        trial.standIn(start)
+        let all = ["bond0", "bond1", "bond2"]
+        var firsts: Set<String> = []
+        for _ in all {
+            if let first = trial.take({ all }) { firsts.insert(first) }
+            trial.refused(start, mayPass: true)
+        }
+        #expect(firsts == Set(all))
+        var taken: Set<String> = []
+        while let next = trial.take({ all.filter { !taken.contains($0) } }) { taken.insert(next) }
+        #expect(taken == Set(all))
+    }
+}
+
 /// Which flow is inside.
 @Suite struct FlowTests {
     private static let outer: [UInt8] = [0x45, 0, 0, 84, 0, 0, 0, 0, 64, 47, 0, 0, 192, 0, 0, 9, 192, 0, 0, 8]

@@ -5,6 +5,8 @@ import NetlinkKit
 extension KernelState {
     /// How often in a row a queue is refused before `police` stands in. Until then nothing chooses a leg for packets.
     private static let queueAttempts = 6
+    /// The last one that filters of ours have.
+    static let lastPriority: UInt16 = 4
     // Packets of one flow wait as one flow; what may wait in all is little, see the plan's limit.
     static let queue = FairQueue(limit: 4096, flowLimit: 4096, paces: false, bucketsLog: 4)
 
@@ -24,9 +26,12 @@ extension KernelState {
             } catch {
                 // What a kernel does not have it says; anything else may be over when it is asked again.
                 queueRefusals += 1
-                if error.errno?.mayPass == true, queueRefusals < Self.queueAttempts { throw error }
-                report("\(error): LTE takes what police refuses instead of what a queue lets over")
+                if error.mayPass, queueRefusals < Self.queueAttempts { throw error }
+                let how = "LTE takes what police refuses instead of what a queue lets over"
+                report("\(error): \(how)\(error.mayPass ? ", until the kernel takes the queue" : "")")
                 canSchedule = false
+                queueTrial.standIn(Clock.now(), mayPass: error.mayPass)
+                scheduled[link] = nil
                 scheduler?.remove(link: index)
                 _ = route.perform([Qdisc(link: index, .fq(FairQueue())).delete()])
             }
@@ -39,6 +44,7 @@ extension KernelState {
             throw .malformed(Operation("read", "filters of \(link)"), "\(numbers.count) actions instead of \(count)")
         }
         actions[link] = numbers
+        if colouring.queues { queueTrial.standIn(Clock.now()) }
         try pin(index, colouring, numbers)
     }
 
@@ -93,13 +99,18 @@ extension KernelState {
         }
     }
 
-    /// Those at the places of ours; others stay.
-    func removeFilters(_ index: UInt32, _ colouring: Colouring) throws(KernelError) {
-        let last: UInt16 = colouring.pins ? 4 : 2
-        for found in try route.filters(link: index, parent: .egress) where found.filter.priority <= last {
+    /// Those at the places of ours, and the program wherever it is; others stay.
+    func removeFilters(
+        _ index: UInt32, _ colouring: Colouring, except priority: UInt16? = nil
+    ) throws(KernelError) {
+        let last = colouring.pins ? Self.lastPriority : 2
+        for found in try route.filters(link: index, parent: .egress)
+        where (found.filter.priority <= last || isProgram(found)) && found.filter.priority != priority {
             try route.perform(found.filter.delete())
         }
     }
+
+    func isProgram(_ found: ObservedFilter) -> Bool { found.program != nil && found.program == scheduler?.id }
 
     /// Changes what an owner's device is told about its legs, at once and without looking at anything else.
     func adjust(_ owner: Owner, _ change: (inout Colouring) -> Void) {
@@ -135,11 +146,13 @@ extension KernelState {
     func plan(_ link: String, _ index: UInt32, _ colouring: Colouring) throws(KernelError) {
         let device = ScheduledDevice(index, colouring)
         if scheduled[link] != nil { scheduled[link] = device }
+        let operation = Operation("set", "plan of link \(index)")
+        // Where the program cannot be loaded it never can: the right to do so is given up at the start.
+        do throws(SystemError) { try loadScheduler() } catch { throw .malformed(operation, "\(error)") }
         do throws(SystemError) {
-            try loadScheduler()
             try scheduler?.set(device.plan, link: index)
         } catch {
-            throw .malformed(Operation("set", "plan of link \(index)"), "\(error)")
+            throw .refused(.init(operation, Errno(rawValue: error.number)))
         }
     }
 

@@ -41,6 +41,8 @@ final class KernelState {
     /// Devices with one queue for both legs. Where the kernel cannot have it, `police` stands in.
     var scheduled: [String: ScheduledDevice] = [:]
     var canSchedule = true
+    /// See KernelState+QueueTrial.swift.
+    var queueTrial = QueueTrial()
 
     // What a run before has left: see KernelState+Adoption.swift.
     var isAdopting = false

@@ -23,7 +23,11 @@ extension KernelState {
         }
         let present = try route.filters(link: index, parent: .egress)
         if isAdopting { takeOver(link, index, colouring, present) }
-        guard scheduled[link] != nil else { return try mendFilters(link, index, colouring, present) }
+        guard scheduled[link] != nil else {
+            // In the run before `police` stood in.
+            if colouring.queues, canSchedule, actions[link] != nil { queueTrial.standIn(Clock.now()) }
+            return try mendFilters(link, index, colouring, present)
+        }
         try mendQueue(link, index)
         try mendProgram(link, index, present.filter { $0.filter.priority == 1 })
         try mendPlan(link, index, colouring)

@@ -15,7 +15,7 @@ extension KernelState {
     /// - Returns: when it wants to be called again; nil: nothing is suspected
     func mend(_ now: Instant) -> Instant? {
         if isAdopting { return nil }
-        let own = [checkPlans(now), finish(now)].compactMap { $0 }
+        let own = [checkPlans(now), tryQueue(now), finish(now)].compactMap { $0 }
         // What was refused is no other's doing.
         suspects.subtract(unfinished)
         guard !suspects.isEmpty else { return own.min() }
