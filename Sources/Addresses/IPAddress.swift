@@ -69,10 +69,13 @@ public enum IPAddress: Hashable, Comparable, Sendable {
 }
 
 extension IPAddress: CustomStringConvertible, LosslessStringConvertible {
-    public init?(_ description: String) {
-        if let a = IPv4Address(description) {
+    public init?(_ description: String) { self.init(utf8: Array(description.utf8).span) }
+
+    /// The same of text in UTF-8, for what reads thousands.
+    package init?(utf8 text: Span<UInt8>) {
+        if let a = IPv4Address(utf8: text) {
             self = .v4(a)
-        } else if let a = IPv6Address(description) {
+        } else if let a = IPv6Address(utf8: text) {
             self = .v6(a)
         } else {
             return nil

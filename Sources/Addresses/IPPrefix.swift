@@ -54,15 +54,23 @@ public struct IPPrefix: Hashable, Comparable, Sendable {
 
 extension IPPrefix: CustomStringConvertible, LosslessStringConvertible {
     /// "address/length"; an address alone is its host prefix. nil for anything else.
-    public init?(_ description: String) {
-        let parts = description.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count <= 2, let first = parts.first, let address = IPAddress(String(first)) else { return nil }
-        guard parts.count == 2 else {
+    public init?(_ description: String) { self.init(utf8: Array(description.utf8).span) }
+
+    /// The same of text in UTF-8, for what reads thousands.
+    package init?(utf8 text: Span<UInt8>) {
+        guard let slash = text.indices.first(where: { text[$0] == UInt8(ascii: "/") }) else {
+            guard let address = IPAddress(utf8: text) else { return nil }
             self.init(host: address)
             return
         }
-        guard (1...3).contains(parts[1].utf8.count), parts[1].utf8.allSatisfy({ (0x30...0x39).contains($0) }),
-            let length = UInt8(parts[1])
+        let digits = text.extracting((slash + 1)..<text.count)
+        var length: UInt16 = 0
+        for at in digits.indices {
+            guard at < 3, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digits[at]) else { return nil }
+            length = length * 10 + UInt16(digits[at] - UInt8(ascii: "0"))
+        }
+        guard !digits.isEmpty, let length = UInt8(exactly: length),
+            let address = IPAddress(utf8: text.extracting(..<slash))
         else { return nil }
         self.init(address, length: length)
     }

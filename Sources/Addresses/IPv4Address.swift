@@ -19,17 +19,29 @@ public struct IPv4Address: Hashable, Comparable, Sendable {
     }
 
     /// Dotted decimal, four parts, no leading zeros; nil for anything else.
-    public init?(_ text: some StringProtocol) {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 4 else { return nil }
-        var value: UInt32 = 0
-        for part in parts {
-            guard (1...3).contains(part.utf8.count), part.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
-                part.utf8.count == 1 || part.utf8.first != 0x30, let octet = UInt8(part)
-            else { return nil }
-            value = value << 8 | UInt32(octet)
+    public init?(_ text: some StringProtocol) { self.init(utf8: Array(text.utf8).span) }
+
+    /// The same of text in UTF-8, for what reads thousands.
+    package init?(utf8 text: Span<UInt8>) {
+        guard text.count <= 15 else { return nil }
+        var value: UInt32 = 0, part: UInt32 = 0
+        var digits = 0, dots = 0
+        for at in text.indices {
+            switch text[at] {
+            case UInt8(ascii: "0")...UInt8(ascii: "9") where digits == 0 || part != 0:
+                part = part * 10 + UInt32(text[at] - UInt8(ascii: "0"))
+                digits += 1
+                guard part <= 255 else { return nil }
+            case UInt8(ascii: ".") where digits > 0 && dots < 3:
+                value = value << 8 | part
+                part = 0
+                digits = 0
+                dots += 1
+            default: return nil
+            }
         }
-        rawValue = value
+        guard dots == 3, digits > 0 else { return nil }
+        rawValue = value << 8 | part
     }
 
     public static let any = IPv4Address(rawValue: 0)

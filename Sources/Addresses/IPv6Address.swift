@@ -22,18 +22,65 @@ public struct IPv6Address: Hashable, Comparable, Sendable {
     }
 
     /// The forms of RFC 4291 §2.2, an embedded IPv4 address included, no zone; nil for anything else.
-    public init?(_ text: some StringProtocol) {
-        guard text.utf8.count <= 45 else { return nil }
-        let halves = Self.split(text)
-        guard let halves, let head = Self.groups(halves.head, last: halves.tail == nil) else { return nil }
-        var groups = head
-        if let tailText = halves.tail {
-            guard let tail = Self.groups(tailText, last: true), head.count + tail.count <= 7 else { return nil }
-            groups += Array(repeating: 0, count: 8 - head.count - tail.count) + tail
+    public init?(_ text: some StringProtocol) { self.init(utf8: Array(text.utf8).span) }
+
+    /// The same of text in UTF-8, for what reads thousands.
+    package init?(utf8 text: Span<UInt8>) {
+        let colon = UInt8(ascii: ":")
+        guard text.count <= 45 else { return nil }
+        var value: UInt128 = 0
+        // Groups so far, and those before the "::".
+        var count = 0, gap: Int?
+        var at = 0
+        if text.count >= 2, text[0] == colon, text[1] == colon {
+            gap = 0
+            at = 2
+        } else if text.isEmpty {
+            return nil
         }
-        guard groups.count == 8 else { return nil }
-        high = groups[..<4].reduce(0) { $0 << 16 | UInt64($1) }
-        low = groups[4...].reduce(0) { $0 << 16 | UInt64($1) }
+        while at < text.count {
+            let start = at
+            var group: UInt128 = 0
+            while at < text.count, at - start < 4, let digit = Self.digit(text[at]) {
+                group = group << 4 | digit
+                at += 1
+            }
+            if at < text.count, text[at] == UInt8(ascii: ".") {
+                guard count <= 6, let last = IPv4Address(utf8: text.extracting(start..<text.count)) else { return nil }
+                value = value << 32 | UInt128(last.rawValue)
+                count += 2
+                break
+            }
+            guard at > start, count < 8 else { return nil }
+            value = value << 16 | group
+            count += 1
+            if at == text.count { break }
+            guard text[at] == colon, at + 1 < text.count else { return nil }
+            at += 1
+            if text[at] == colon {
+                guard gap == nil else { return nil }
+                gap = count
+                at += 1
+            }
+        }
+        if let gap {
+            guard count <= 7 else { return nil }
+            let after = 16 * (count - gap)
+            value = (value >> after) << (16 * (8 - gap)) | value & (1 << after - 1)
+        } else {
+            guard count == 8 else { return nil }
+        }
+        high = UInt64(truncatingIfNeeded: value >> 64)
+        low = UInt64(truncatingIfNeeded: value)
+    }
+
+    private static func digit(_ byte: UInt8) -> UInt128? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt128(byte - UInt8(ascii: "0"))
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt128(byte - UInt8(ascii: "a") + 10)
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt128(byte - UInt8(ascii: "A") + 10)
+        default: nil
+        }
     }
 
     public static let any = IPv6Address(high: 0, low: 0)
@@ -48,38 +95,6 @@ public struct IPv6Address: Hashable, Comparable, Sendable {
     public var isLinkLocal: Bool { high >> 54 == 0xFE80 >> 6 }
 
     public static func < (a: Self, b: Self) -> Bool { (a.high, a.low) < (b.high, b.low) }
-
-    /// The text before and after the one "::"; nil when there are two of them.
-    private static func split(_ text: some StringProtocol) -> (head: String, tail: String?)? {
-        let units = Array(text.utf8)
-        var gap: Int?
-        for i in units.indices.dropLast() where units[i] == 0x3A && units[i + 1] == 0x3A {
-            if gap != nil { return nil }
-            gap = i
-        }
-        guard let gap else { return (String(text), nil) }
-        return (
-            String(decoding: units[..<gap], as: UTF8.self), String(decoding: units[(gap + 2)...], as: UTF8.self)
-        )
-    }
-
-    private static func groups(_ text: String, last: Bool) -> [UInt16]? {
-        if text.isEmpty { return [] }
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        var groups: [UInt16] = []
-        for (i, part) in parts.enumerated() {
-            if last, i == parts.count - 1, part.utf8.contains(0x2E) {
-                guard let v4 = IPv4Address(part) else { return nil }
-                groups += [UInt16(truncatingIfNeeded: v4.rawValue >> 16), UInt16(truncatingIfNeeded: v4.rawValue)]
-            } else {
-                guard (1...4).contains(part.utf8.count), part.utf8.first != 0x2B, part.utf8.first != 0x2D,
-                    let group = UInt16(part, radix: 16)
-                else { return nil }
-                groups.append(group)
-            }
-        }
-        return groups
-    }
 }
 
 extension IPv6Address: CustomStringConvertible, LosslessStringConvertible {

@@ -62,6 +62,21 @@ import Testing
         }
     }
 
+    /// Lines end where a byte says so, whatever is beside it.
+    @Test func anyBytesMayStandInIt() throws {
+        try inFolder { socket in
+            let record = RunRecord(socket: socket, identity: ["hg"], boot: "b")
+            let strange = ["", "é", "\u{301}a", "one\r", "\u{0}", "\u{FFFD}"]
+            try record.write(strange)
+            #expect(record.read() == strange.map { $0[...] })
+            let descriptor = open(socket + ".record", O_WRONLY | O_APPEND)
+            defer { close(descriptor) }
+            #expect(write(descriptor, [0xFF, 0x0A, 0xC3] as [UInt8], 3) == 3)
+            #expect(record.read() == (strange + ["\u{FFFD}"]).map { $0[...] })
+            #expect(AggregatorRun(record.read() ?? []) == nil)
+        }
+    }
+
     @Test func linesOfAnAggregationPoint() throws {
         let name = "gateway-1".utf8.map { String($0, radix: 16) }.joined() + String(repeating: "00", count: 31)
         let line = "bond session=7 key=9 client=\(name) haap=10.9.0.1 legs=1@10.2.0.2 heard=1 "

@@ -44,8 +44,7 @@ extension GrantRecord {
             let source = line.address("source"), let begun = line["begun"].flatMap({ Int64($0) }), begun >= 0,
             let until = line.optional("until"), let started = line.flag("started"),
             let counted = line["counted"].flatMap(traffic),
-            let list = line["attributes"].flatMap(RecordLine.bytes)
-                .flatMap({ AttributeList(bytes: $0, vendor: vendor) }),
+            let list = line.bytes("attributes").flatMap({ AttributeList(bytes: $0, vendor: vendor) }),
             let grant = try? AccessGrant(list), let userName = grant.userName,
             // The time at which it began is the server's to remember, the rest is ours to check.
             name.utf8.count == 16, let time = UInt32(name.prefix(8), radix: 16),
@@ -69,8 +68,10 @@ extension GrantRecord {
 
     private static func traffic(_ text: Substring) -> [LegID: LegTraffic]? {
         var counted: [LegID: LegTraffic] = [:]
-        for word in text.split(separator: ",", omittingEmptySubsequences: !text.contains(",")) {
-            let numbers = word.split(separator: ":", omittingEmptySubsequences: false).map { UInt64($0) }
+        let comma = UInt8(ascii: ",")
+        for word in text.utf8.split(separator: comma, omittingEmptySubsequences: !text.utf8.contains(comma)) {
+            let numbers = word.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+                .map { UInt64(Substring($0)) }
             let values = numbers.compactMap { $0 }
             guard values.count == 5, numbers.count == 5, let leg = UInt8(exactly: values[0]).map(LegID.init(rawValue:)),
                 leg == .primary || leg == .secondary,

@@ -206,9 +206,8 @@ struct AggregatorRun {
     /// nil for anything that no run writes.
     init?(_ lines: [Substring]) {
         for line in lines {
-            if let (name, filter) = ReversePathFilter.read(line) {
-                filters[name] = filter
-            } else if let (bond, number) = AggregationRecord.read(line) {
+            // Thousands of bonds, and what is known of each, come first: each reader knows its kind by the first word.
+            if let (bond, number) = AggregationRecord.read(line) {
                 // What was known of LTE was known of that leg; one that comes back may be another path.
                 if bonds[bond.sessionID]?.bond.legs[.secondary] != bond.legs[.secondary] { rates[bond.sessionID] = nil }
                 bonds[bond.sessionID] = (bond, number)
@@ -216,10 +215,12 @@ struct AggregatorRun {
                 if bonds[id] != nil { rates[id] = rate }
             } else if let grant = GrantRecord.read(line) {
                 if bonds[grant.sessionID] != nil { grants[grant.sessionID] = grant }
-            } else if line.hasPrefix("gone "), let id = UInt32(line.dropFirst(5)) {
+            } else if line.utf8.starts(with: "gone ".utf8), let id = UInt32(line.dropFirst(5)) {
                 bonds[id] = nil
                 rates[id] = nil
                 grants[id] = nil
+            } else if let (name, filter) = ReversePathFilter.read(line) {
+                filters[name] = filter
             } else {
                 return nil
             }

@@ -31,8 +31,17 @@ final class RunRecord {
     /// Lines of the run before; nil: there is none that this run can go on with. What was being written when it ended is
     /// left out.
     func read() -> [Substring]? {
-        guard let text = try? file.read(), let end = text.lastIndex(of: "\n") else { return nil }
-        let lines = text[..<end].split(separator: "\n", omittingEmptySubsequences: false)
+        guard let text = try? file.read() else { return nil }
+        // As bytes: by characters it would cost more than all that is then done with the lines.
+        let bytes = text.utf8.span
+        var lines: [Substring] = []
+        var start = text.startIndex, offset = 0
+        for at in bytes.indices where bytes[at] == UInt8(ascii: "\n") {
+            let end = text.utf8.index(start, offsetBy: at - offset)
+            lines.append(text[start..<end])
+            start = text.utf8.index(after: end)
+            offset = at + 1
+        }
         guard lines.first == header[...] else { return nil }
         return Array(lines.dropFirst())
     }
@@ -40,13 +49,13 @@ final class RunRecord {
     /// Replaces all, when it is another than before.
     func write(_ lines: [String]) throws(SystemError) {
         guard lines != written else { return }
-        try file.replace(([header] + lines).map { $0 + "\n" }.joined())
+        try file.replace(Self.text([header]) + Self.text(lines))
         written = lines
         appended = 0
     }
 
     func append(_ lines: [String]) throws(SystemError) {
-        try file.append(lines.map { $0 + "\n" }.joined())
+        try file.append(Self.text(lines))
         written = nil
         appended += lines.count
     }
@@ -54,6 +63,13 @@ final class RunRecord {
     func remove() {
         file.remove()
         written = nil
+    }
+
+    private static func text(_ lines: [String]) -> String {
+        lines.reduce(into: "") { text, line in
+            text += line
+            text += "\n"
+        }
     }
 
     private static func bootID() -> String {

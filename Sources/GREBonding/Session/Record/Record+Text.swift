@@ -30,12 +30,11 @@ extension GatewayRecord {
             let legs = line.legs("legs"), let parameters = line.parameters("parameters"),
             let hello = line["hello"].flatMap({ HelloState(rawValue: String($0)) }), let far = line.flag("far"),
             let left = line.flag("left"), let diagnostic = line.flag("diagnostic"),
-            let delegated = line.prefix("delegated"), let host = line.prefix("host")
+            let delegated = line.assigned("delegated"), let host = line.assigned("host")
         else { return nil }
         var assembler = FilterListAssembler()
         for text in lines.dropFirst() {
-            guard let line = RecordLine(text, "filter", count: 1),
-                let bytes = line["package"].flatMap(RecordLine.bytes),
+            guard let line = RecordLine(text, "filter", count: 1), let bytes = line.bytes("package"),
                 let message = try? ControlMessage(parsing: bytes, dialect: .rfc8157), message.attributes.count == 1,
                 case .filterListPackage(let package) = message.attributes[0]
             else { return nil }
@@ -71,18 +70,18 @@ extension AggregationRecord {
     public static func read(_ text: Substring) -> (record: AggregationRecord, number: UInt32)? {
         guard let line = RecordLine(text, "bond", count: 14), let sessionID = line.number("session"),
             let key = line.number("key"),
-            let client = line["client"].flatMap(RecordLine.bytes).flatMap(ClientIdentificationName.init(bytes:)),
-            let local = line.address("haap"), let legs = line.legs("legs"), let heard = line["heard"],
-            let parameters = line.parameters("parameters"), let sync = line.number("sync"),
-            let bypass = line.number("bypass"), let primary = line.flag("primary"),
-            let hello = line["hello"].flatMap({ HelloState(rawValue: String($0)) }), let host = line.prefix("host"),
-            let commit = line.number("commit"), let number = line.number("number")
+            let client = line.bytes("client").flatMap(ClientIdentificationName.init(bytes:)),
+            let local = line.address("haap"), let legs = line.legs("legs"),
+            let heard = line.numbers("heard", isLoose: true), let parameters = line.parameters("parameters"),
+            let sync = line.number("sync"), let bypass = line.number("bypass"), let primary = line.flag("primary"),
+            let hello = line["hello"].flatMap({ HelloState(rawValue: String($0)) }),
+            let host = line.assigned("host"), let commit = line.number("commit"), let number = line.number("number")
         else { return nil }
-        let confirmed = heard.split(separator: ",").map { UInt8($0).map(LegID.init(rawValue:)) }
-        guard confirmed.allSatisfy({ $0.map { legs[$0] != nil } ?? false }) else { return nil }
+        let confirmed = heard.compactMap { UInt8(exactly: $0).map(LegID.init(rawValue:)) }
+        guard confirmed.count == heard.count, confirmed.allSatisfy({ legs[$0] != nil }) else { return nil }
         let record = AggregationRecord(
             sessionID: sessionID, key: key, client: client, local: local, legs: legs,
-            confirmed: Set(confirmed.compactMap { $0 }), parameters: parameters, dslSynchronizationRate: sync,
+            confirmed: Set(confirmed), parameters: parameters, dslSynchronizationRate: sync,
             bypassRate: bypass, primaryOnly: primary, helloState: hello, hostPrefix: host, nextCommitCount: commit)
         return (record, number)
     }
@@ -100,7 +99,7 @@ extension LegRateRecord {
     /// nil for anything that ``line(sessionID:)`` does not give.
     public static func read(_ text: Substring) -> (record: LegRateRecord, sessionID: UInt32)? {
         guard let line = RecordLine(text, "lte", count: 5), let sessionID = line.number("session"),
-            let rate = line["rate"].flatMap({ UInt64($0) }), let capacity = line.optional("capacity"),
+            let rate = line.number64("rate"), let capacity = line.optional("capacity"),
             let base = line.optional("base"), let worth = line.flag("worth"),
             let record = LegRateRecord(
                 rate: rate, capacity: capacity, base: base.map { .nanoseconds(Int64(clamping: $0)) },
@@ -111,27 +110,17 @@ extension LegRateRecord {
 }
 
 extension RecordLine {
-    fileprivate func prefix(_ name: String) -> AssignedIPv6Prefix? {
-        self[name].flatMap { IPPrefix(String($0)) }.flatMap(AssignedIPv6Prefix.init)
+    fileprivate func assigned(_ name: StaticString) -> AssignedIPv6Prefix? {
+        prefix(name).flatMap(AssignedIPv6Prefix.init)
     }
 
-    fileprivate func legs(_ name: String) -> [LegID: IPAddress]? {
-        guard let text = self[name] else { return nil }
-        var legs: [LegID: IPAddress] = [:]
-        for word in text.split(separator: ",", omittingEmptySubsequences: false) {
-            guard let sign = word.firstIndex(of: "@"), let number = UInt8(word[..<sign]),
-                let address = IPAddress(String(word[word.index(after: sign)...])),
-                legs.updateValue(address, forKey: LegID(rawValue: number)) == nil
-            else { return nil }
-        }
-        return legs
+    fileprivate func legs(_ name: StaticString) -> [LegID: IPAddress]? {
+        guard let addresses = addresses(name) else { return nil }
+        return Dictionary(uniqueKeysWithValues: addresses.map { (LegID(rawValue: $0), $1) })
     }
 
-    fileprivate func parameters(_ name: String) -> SessionParameters? {
-        guard let text = self[name] else { return nil }
-        let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map { UInt32($0) }
-        let values = numbers.compactMap { $0 }
-        guard values.count == 9, numbers.count == 9 else { return nil }
+    fileprivate func parameters(_ name: StaticString) -> SessionParameters? {
+        guard let values = numbers(name), values.count == 9 else { return nil }
         return SessionParameters(values)
     }
 
