@@ -131,6 +131,36 @@ import Testing
         }
     }
 
+    @Test func elementsAreReadAsTheyWereWritten() throws {
+        let greKey = Field.greKey.type
+        let address = Value.ipv4(IPv4Address(10, 1, 0, 2)), far = Value.ipv6(IPv6Address("2001:db8::1")!)
+        for (set, element) in [
+            (
+                NamedSet(table, "s", key: [.ipv4Address, greKey], data: .field(.ipv4Address), hasCounters: true),
+                Element(address, 7, data: .value(address), comment: "ü")
+            ),
+            (
+                NamedSet(table, "s", key: [.interfaceName], data: .verdict, flags: .timeout),
+                Element(.interfaceName("lan0"), data: .verdict(.goto("c")), timeout: 900)
+            ),
+            (NamedSet(table, "s", key: [.ipv6Address]), Element(far)),
+            (NamedSet(table, "s", key: [.mark], data: .object(.counter)), Element(.mark(9), data: .object("n"))),
+            (
+                NamedSet(table, "s", key: [.inetProtocol, .inetService], flags: .interval),
+                Element(.inetProtocol(6), .inetService(1), through: [.inetProtocol(6), .inetService(9)])
+            ),
+        ] {
+            var transaction = Transaction()
+            transaction.add([element], to: set)
+            let request = try #require(transaction.requests.first)
+            guard let message = Message(request.bytes.span.bytes, at: 0) else {
+                Issue.record("not read as a message")
+                return
+            }
+            #expect(ReceivedElement.join(ReceivedElement.list(message, of: set), of: set) == [element])
+        }
+    }
+
     @Test func rangesMayTouchAndReachTheEnd() throws {
         let set = NamedSet(table, "s", key: [.inetService], flags: .interval)
         let elements = [

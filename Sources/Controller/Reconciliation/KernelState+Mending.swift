@@ -292,7 +292,7 @@ extension KernelState {
         for objects in applied.values {
             for object in objects {
                 switch object {
-                case .element(let set, let element) where set.table == table: wanted.add([element], to: set)
+                case .element(let set, let element) where set.table == table: wanted.add(element, to: set)
                 case .contents(let set, let elements) where set.table == table: wanted.add(elements, to: set)
                 default: break
                 }

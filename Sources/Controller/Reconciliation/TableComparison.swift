@@ -18,6 +18,11 @@ struct WantedTable {
     mutating func add(_ elements: [Element], to set: NamedSet) {
         contents[set.name, default: SetContents(set: set, elements: [])].elements += elements
     }
+
+    /// One of tens of thousands: without an array for it.
+    mutating func add(_ element: Element, to set: NamedSet) {
+        contents[set.name, default: SetContents(set: set, elements: [])].elements.append(element)
+    }
 }
 
 /// What differs between a table as it is to be and as it was read, and what puts just that right. What others have put
@@ -126,42 +131,43 @@ struct TableComparison {
 
     private mutating func compare(_ contents: SetContents, _ found: [Element]) {
         let set = contents.set
-        var present: [ElementKey: Element] = [:]
-        for element in found { present[ElementKey(element)] = element }
-        var removed: [Element] = [], added: [Element] = []
-        func note(_ key: ElementKey, _ found: Element?, _ wanted: Element?) -> Drift {
-            Drift(
-                kind: .element, object: "\(name) \(set.name)", field: "\(key)", found: found.map(Self.text) ?? "none",
-                wanted: wanted.map(Self.text) ?? "none")
+        // Of those found the last one of each key, and whether it is none of what is to go.
+        var places = [ElementKey: Int](minimumCapacity: found.count)
+        var isSettled = [Bool](repeating: false, count: found.count)
+        for (place, element) in found.enumerated() {
+            if let before = places.updateValue(place, forKey: ElementKey(element)) { isSettled[before] = true }
         }
+        var removed: [Element] = [], added: [Element] = []
         for element in contents.elements {
-            let key = ElementKey(element)
-            let there = present.removeValue(forKey: key)
-            // What is left of an element's time differs at any moment.
-            if let there, set.flags.contains(.timeout) || Self.isSame(there, element) { continue }
-            drift.append(note(key, there, element))
-            if let there { removed.append(there) }
+            let place = places[ElementKey(element)].flatMap { isSettled[$0] ? nil : $0 }
+            if let place {
+                isSettled[place] = true
+                // What is left of an element's time differs at any moment.
+                if set.flags.contains(.timeout) || Self.isSame(found[place], element) { continue }
+                removed.append(found[place])
+            }
+            drift.append(difference(set, element, place.map { found[$0] }, element))
             added.append(element)
         }
-        for (key, element) in present {
-            drift.append(note(key, element, nil))
+        for (place, element) in found.enumerated() where !isSettled[place] {
+            drift.append(difference(set, element, element, nil))
             removed.append(element)
         }
         if !removed.isEmpty { transaction.delete(removed, from: set, isReported: set.hasCounters) }
         if !added.isEmpty { transaction.create(added, in: set) }
     }
 
-    private static func isSame(_ a: Element, _ b: Element) -> Bool {
-        a.data.map(bytes) == b.data.map(bytes) && a.comment == b.comment
+    private func difference(_ set: NamedSet, _ key: Element, _ found: Element?, _ wanted: Element?) -> Drift {
+        Drift(
+            kind: .element, object: "\(name) \(set.name)", field: "\(ElementKey(key))",
+            found: found.map(Self.text) ?? "none", wanted: wanted.map(Self.text) ?? "none")
     }
 
-    /// By their bytes: a value may be read back as another case than it was written.
-    private static func bytes(_ datum: Element.Datum) -> [UInt8] {
-        switch datum {
-        case .value(let value): value.bytes
-        case .verdict(let verdict): Array("\(verdict)".utf8)
-        case .object(let name): Array(name.utf8)
-        }
+    private static func isSame(_ a: Element, _ b: Element) -> Bool {
+        guard a.comment == b.comment else { return false }
+        // A value may be read back as another case than it was written.
+        if case .value(let a)? = a.data, case .value(let b)? = b.data { return ValueBytes(a) == ValueBytes(b) }
+        return a.data == b.data
     }
 
     private static func text(_ element: Element) -> String {
@@ -189,38 +195,6 @@ struct TableComparison {
             if found.chains.contains(where: { $0.name == chain.name }) { drift += comparison.drift }
             transaction.flushChain(chain.name, in: name)
             for rule in rules { transaction.add(rule) }
-        }
-    }
-}
-
-/// Tells the elements of a set apart.
-private struct ElementKey: Hashable, CustomStringConvertible {
-    private var lower: [[UInt8]]
-    private var upper: [[UInt8]]?
-    var description: String
-
-    init(_ element: Element) {
-        lower = element.key.map(\.bytes)
-        upper = element.upper?.map(\.bytes)
-        description = element.key.map(Self.text).joined(separator: " . ")
-            + (element.upper.map { "-" + $0.map(Self.text).joined(separator: " . ") } ?? "")
-    }
-
-    static func == (a: Self, b: Self) -> Bool { a.lower == b.lower && a.upper == b.upper }
-
-    func hash(into hasher: inout Hasher) {
-        hasher.combine(lower)
-        hasher.combine(upper)
-    }
-
-    static func text(_ value: Value) -> String {
-        switch value {
-        case .ipv4(let address): address.description
-        case .ipv6(let address): address.description
-        case .interfaceName(let name): name
-        case .inetService(let port): "\(port)"
-        case .inetProtocol(let number): "\(number)"
-        default: "0x" + value.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
         }
     }
 }

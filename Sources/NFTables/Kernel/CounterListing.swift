@@ -50,7 +50,7 @@ public final class CounterListing {
             default: break
             }
         }
-        guard let counter = counter(bytes.extracting(expression)) else { return }
+        guard let counter = Counter(expression: bytes.extracting(expression)) else { return }
         take(data(bytes.extracting(key)), data(bytes.extracting(value)), counter)
     }
 
@@ -58,22 +58,5 @@ public final class CounterListing {
     @_lifetime(copy bytes)
     private static func data(_ bytes: RawSpan) -> RawSpan {
         bytes.extracting(AttributeList(bytes).find(UInt16(NFTA_DATA_VALUE.rawValue)) ?? 0..<0)
-    }
-
-    /// nil: the expression is no counter.
-    private static func counter(_ expression: RawSpan) -> Counter? {
-        let attributes = AttributeList(expression)
-        guard let name = attributes.find(UInt16(NFTA_EXPR_NAME.rawValue)),
-            expression.extracting(name).withUnsafeBytes({ $0.starts(with: "counter\0".utf8) }),
-            let contents = attributes.find(UInt16(NFTA_EXPR_DATA.rawValue))
-        else { return nil }
-        let bytes = expression.extracting(contents)
-        let counts = AttributeList(bytes)
-        func number(_ type: UInt32) -> UInt64 {
-            guard let range = counts.find(UInt16(type)) else { return 0 }
-            return BigEndian<UInt64>(payload: bytes.extracting(range))?.value ?? 0
-        }
-        return Counter(
-            packets: number(NFTA_COUNTER_PACKETS.rawValue), bytes: number(NFTA_COUNTER_BYTES.rawValue))
     }
 }

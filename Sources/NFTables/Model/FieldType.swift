@@ -89,17 +89,20 @@ public enum FieldType: Hashable, Sendable {
     }
 
     /// The value that these bytes are; `raw` where they do not fit the type.
-    public func value(_ bytes: [UInt8]) -> Value {
+    public func value(_ bytes: [UInt8]) -> Value { bytes.withUnsafeBytes(value) }
+
+    /// Without an array for each of thousands.
+    func value(_ bytes: UnsafeRawBufferPointer) -> Value {
         switch self {
-        case .ipv4Address: IPv4Address(bytes: bytes).map { .ipv4($0) } ?? .raw(bytes)
-        case .ipv6Address: IPv6Address(bytes: bytes).map { .ipv6($0) } ?? .raw(bytes)
-        case .mark: UInt32(hostOrderBytes: bytes).map { .mark($0) } ?? .raw(bytes)
-        case .inetProtocol: bytes.count == 1 ? .inetProtocol(bytes[0]) : .raw(bytes)
-        case .inetService: UInt16(networkOrderBytes: bytes).map { .inetService($0) } ?? .raw(bytes)
+        case .ipv4Address: IPv4Address(bytes: bytes).map { .ipv4($0) } ?? .raw(Array(bytes))
+        case .ipv6Address: IPv6Address(bytes: bytes).map { .ipv6($0) } ?? .raw(Array(bytes))
+        case .mark: UInt32(hostOrderBytes: bytes).map { .mark($0) } ?? .raw(Array(bytes))
+        case .inetProtocol: bytes.count == 1 ? .inetProtocol(bytes[0]) : .raw(Array(bytes))
+        case .inetService: UInt16(networkOrderBytes: bytes).map { .inetService($0) } ?? .raw(Array(bytes))
         case .interfaceName: .interfaceName(String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self))
         case .payload where (1...4).contains(bytes.count):
             .integer(bytes.reduce(0) { $0 << 8 | UInt32($1) }, length: bytes.count)
-        case .payload, .etherAddress, .other: .raw(bytes)
+        case .payload, .etherAddress, .other: .raw(Array(bytes))
         }
     }
 }

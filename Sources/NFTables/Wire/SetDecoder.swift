@@ -44,52 +44,94 @@ extension NamedSet {
     }
 }
 
-/// Elements as the kernel lists them, on the way to ``Element``.
+/// Elements as the kernel lists them, on the way to ``Element``. A set may have tens of thousands: what is in one is
+/// found in one pass over its bytes.
 struct ReceivedElement {
-    var key: [UInt8]
+    /// As in the message, in sets of ranges; in others nothing asks for it.
+    var key: [UInt8] = []
     var keyEnd: [UInt8]?
     var isEnd: Bool
     var element: Element
 
     /// All elements of one message.
     static func list(_ message: borrowing Message, of set: NamedSet) -> [ReceivedElement] {
-        let attributes = message.attributes(after: MemoryLayout<NetfilterHeader>.size, of: ElementListSpace.self)
+        let bytes = message.payload(after: MemoryLayout<NetfilterHeader>.size)
+        guard let range = AttributeList(bytes).find(UInt16(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue)) else { return [] }
+        let items = bytes.extracting(range)
+        let list = AttributeList(items)
         var elements: [ReceivedElement] = []
+        var offset = 0
         // The kernel gives every item the same number, libnftnl counts them: it does not matter.
-        attributes.nested(ElementListSpace.elements).forEach { _, payload in
-            if let element = ReceivedElement(AttributeReader(payload), of: set) {
-                elements.append(element)
-            }
+        while let (_, item) = list.next(&offset) {
+            if let element = ReceivedElement(items.extracting(item), of: set) { elements.append(element) }
         }
         return elements
     }
 
-    private init?(_ attributes: borrowing AttributeReader<ElementSpace>, of set: NamedSet) {
-        guard let key = attributes.nested(ElementSpace.key).get(DataSpace.value) else { return nil }
-        self.key = key
-        keyEnd = attributes.nested(ElementSpace.keyEnd).get(DataSpace.value)
-        isEnd = (attributes.get(ElementSpace.flags) ?? 0) & ElementEncoder.intervalEnd != 0
-        var element = Element(key: set.values(key), timeout: attributes.get(ElementSpace.timeout))
-        element.expiration = attributes.get(ElementSpace.expiration)
-        element.comment = attributes.get(ElementSpace.userData)
-            .flatMap { UserData(bytes: $0).comment(UserData.commentType) }
-        let data = attributes.nested(ElementSpace.data)
-        if let name = attributes.get(ElementSpace.object) {
-            element.data = .object(name)
-        } else if let verdict = RuleVerdict(data) {
-            element.data = .verdict(verdict)
-        } else if let bytes = data.get(DataSpace.value) {
-            if case .field(let type)? = set.data {
-                element.data = .value(type.value(Array(bytes.prefix(type.length))))
-            } else {
-                element.data = .value(.raw(bytes))
+    private init?(_ bytes: RawSpan, of set: NamedSet) {
+        let attributes = AttributeList(bytes)
+        var key: Range<Int>?, end: Range<Int>?, data: Range<Int>?, notes: Range<Int>?, object: Range<Int>?
+        var expression: Range<Int>?, expressions: Range<Int>?
+        var flags: UInt32 = 0, timeout: UInt64?, expiration: UInt64?
+        var offset = 0
+        while let (type, payload) = attributes.next(&offset) {
+            switch UInt32(type) {
+            case NFTA_SET_ELEM_KEY.rawValue: key = Self.value(bytes, payload)
+            case NFTA_SET_ELEM_KEY_END.rawValue: end = Self.value(bytes, payload)
+            case NFTA_SET_ELEM_DATA.rawValue: data = payload
+            case NFTA_SET_ELEM_FLAGS.rawValue:
+                flags = BigEndian(payload: bytes.extracting(payload))?.value ?? 0
+            case NFTA_SET_ELEM_TIMEOUT.rawValue: timeout = BigEndian(payload: bytes.extracting(payload))?.value
+            case NFTA_SET_ELEM_EXPIRATION.rawValue: expiration = BigEndian(payload: bytes.extracting(payload))?.value
+            case NFTA_SET_ELEM_USERDATA.rawValue: notes = payload
+            case NFTA_SET_ELEM_EXPR.rawValue: expression = payload
+            case NFTA_SET_ELEM_EXPRESSIONS.rawValue: expressions = payload
+            case NFTA_SET_ELEM_OBJREF.rawValue: object = payload
+            default: break
             }
         }
-        element.expressions = ExpressionParser.list(attributes.nested(ElementSpace.expressions))
-        if attributes.has(ElementSpace.expression) {
-            element.expressions.append(ExpressionParser.expression(attributes.nested(ElementSpace.expression)))
+        guard let key else { return nil }
+        if end != nil || set.flags.contains(.interval) { self.key = [UInt8](payload: bytes.extracting(key)) ?? [] }
+        keyEnd = end.flatMap { [UInt8](payload: bytes.extracting($0)) }
+        isEnd = flags & ElementEncoder.intervalEnd != 0
+        element = Element(key: bytes.extracting(key).withUnsafeBytes(set.values), timeout: timeout)
+        element.expiration = expiration
+        if let notes, let note = [UInt8](payload: bytes.extracting(notes)) {
+            element.comment = UserData(bytes: note).comment(UserData.commentType)
         }
-        self.element = element
+        if let object {
+            element.data = String(payload: bytes.extracting(object)).map { .object($0) }
+        } else if let data {
+            element.data = Self.datum(bytes.extracting(data), of: set)
+        }
+        if let expressions {
+            element.expressions = ExpressionParser.list(AttributeReader(bytes.extracting(expressions)))
+        }
+        if let expression {
+            let bytes = bytes.extracting(expression)
+            let counter = Counter(expression: bytes).map { Expression.counter($0) }
+            element.expressions.append(counter ?? ExpressionParser.expression(AttributeReader(bytes)))
+        }
+    }
+
+    /// Where the value is in an attribute that holds one.
+    private static func value(_ bytes: RawSpan, _ attribute: Range<Int>) -> Range<Int>? {
+        AttributeList(bytes.extracting(attribute)).find(UInt16(NFTA_DATA_VALUE.rawValue)).map {
+            (attribute.lowerBound + $0.lowerBound)..<(attribute.lowerBound + $0.upperBound)
+        }
+    }
+
+    private static func datum(_ bytes: RawSpan, of set: NamedSet) -> Element.Datum? {
+        if AttributeList(bytes).find(UInt16(NFTA_DATA_VERDICT.rawValue)) != nil,
+            let verdict = RuleVerdict(AttributeReader(bytes))
+        {
+            return .verdict(verdict)
+        }
+        guard let range = AttributeList(bytes).find(UInt16(NFTA_DATA_VALUE.rawValue)) else { return nil }
+        return bytes.extracting(range).withUnsafeBytes { value in
+            guard case .field(let type)? = set.data else { return .value(.raw(Array(value))) }
+            return .value(type.value(UnsafeRawBufferPointer(rebasing: value.prefix(type.length))))
+        }
     }
 
     /// Puts the two ends of ranges together again.
@@ -131,13 +173,15 @@ struct ReceivedElement {
 
 extension NamedSet {
     /// The values that a key's bytes are; one `raw` where they do not fit the fields.
-    func values(_ bytes: [UInt8]) -> [Value] {
-        if key.count == 1 { return [key[0].value(Array(bytes.prefix(key[0].length)))] }
-        guard bytes.count == keyLength else { return [.raw(bytes)] }
+    func values(_ bytes: [UInt8]) -> [Value] { bytes.withUnsafeBytes(values) }
+
+    func values(_ bytes: UnsafeRawBufferPointer) -> [Value] {
+        if key.count == 1 { return [key[0].value(UnsafeRawBufferPointer(rebasing: bytes.prefix(key[0].length)))] }
+        guard bytes.count == keyLength else { return [.raw(Array(bytes))] }
         var rest = bytes[...]
         return key.map { field in
             defer { rest = rest.dropFirst(field.paddedLength) }
-            return field.value(Array(rest.prefix(field.length)))
+            return field.value(UnsafeRawBufferPointer(rebasing: rest.prefix(field.length)))
         }
     }
 }

@@ -58,10 +58,12 @@ public struct Presence: AttributeValue, Hashable, Sendable {
 public struct BigEndian<Value: FixedWidthInteger & BitwiseCopyable & Sendable>: AttributeValue, Hashable, Sendable {
     public var value: Value
 
+    @inlinable
     public init(_ value: Value) { self.value = value }
 
     public func append(to bytes: inout [UInt8]) { bytes.appendBytes(of: value.bigEndian) }
 
+    @inlinable
     public init?(payload: RawSpan) {
         guard let raw = payload.load(Value.self, at: 0) else { return nil }
         value = Value(bigEndian: raw)
@@ -145,6 +147,7 @@ extension [UInt8] {
 
 extension RawSpan {
     /// A value in host byte order; nil when it would reach beyond the end.
+    @inlinable
     func load<T: BitwiseCopyable>(_ type: T.Type, at offset: Int) -> T? {
         guard offset >= 0, offset <= byteCount - MemoryLayout<T>.size else { return nil }
         return unsafeLoadUnaligned(fromByteOffset: offset, as: T.self)

@@ -50,12 +50,14 @@ public struct AttributeReader<Space>: ~Escapable {
 /// Attributes in received bytes, without saying of which space: what a reader does for each attribute, and for what has
 /// to be quick with thousands of them.
 public struct AttributeList: ~Escapable {
-    let bytes: RawSpan
+    @usableFromInline let bytes: RawSpan
 
+    @inlinable
     @_lifetime(copy bytes)
     public init(_ bytes: RawSpan) { self.bytes = bytes }
 
     /// Where the payload of an attribute is; of several equal ones the last counts, as in the kernel.
+    @inlinable
     public func find(_ type: UInt16) -> Range<Int>? {
         var offset = 0
         var found: Range<Int>?
@@ -66,12 +68,14 @@ public struct AttributeList: ~Escapable {
     }
 
     /// The attribute at an offset, which is moved behind it; nil at the end, or where a length is impossible.
+    @inlinable
     public func next(_ offset: inout Int) -> (type: UInt16, payload: Range<Int>)? {
-        guard let length = bytes.load(UInt16.self, at: offset), let type = bytes.load(UInt16.self, at: offset &+ 2),
-            length >= 4, Int(length) <= bytes.byteCount - offset
-        else { return nil }
-        let payload = (offset + 4)..<(offset + Int(length))
-        offset += (Int(length) + 3) & ~3
+        guard offset >= 0, offset <= bytes.byteCount - 4 else { return nil }
+        let length = Int(bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt16.self))
+        let type = bytes.unsafeLoadUnaligned(fromByteOffset: offset + 2, as: UInt16.self)
+        guard length >= 4, length <= bytes.byteCount - offset else { return nil }
+        let payload = (offset + 4)..<(offset + length)
+        offset += (length + 3) & ~3
         return (type & 0x3FFF, payload)
     }
 }
