@@ -112,6 +112,8 @@ def packet(lab, town, real, name: str, *daemons) -> dict[int, float]:
 
 def restarted(lab, haap):
     """kill -9, and a start: all bonds are taken over from what the kernel has."""
+    # What had to wait for its turn while the processor was another's is over.
+    time.sleep(12)
     haap.kill()
     devices = sizes.devices("haap")
     begun = time.monotonic()

@@ -30,7 +30,12 @@ extension KernelState {
     func adopt(_ scope: SweepScope, slice: Duration) -> Bool {
         let refused = refusals
         isQuiet = true
-        let failed = look(Clock.now(), slice: slice)
+        var failed = Suspects()
+        if suspects.owners.isEmpty {
+            failed = look(Clock.now(), slice: slice)
+        } else {
+            lookAtOwners(Clock.now(), slice: slice, &failed)
+        }
         isQuiet = false
         suspects.formUnion(failed)
         // What the kernel refuses is looked at again later, as if others had changed it.

@@ -36,6 +36,17 @@ extension KernelState {
     /// - Returns: what has to be tried again
     func look(_ now: Instant, slice: Duration) -> Suspects {
         var failed = Suspects()
+        lookAtOwners(now, slice: slice, &failed)
+        if suspects.owners.isEmpty {
+            mendRoutes(&failed)
+            mendRules(&failed)
+            mendTables(&failed)
+        }
+        return failed
+    }
+
+    /// The same of what owners have for themselves.
+    func lookAtOwners(_ now: Instant, slice: Duration, _ failed: inout Suspects) {
         if suspects.security {
             suspects.security = false
             failed.security = !mendSecurity()
@@ -45,12 +56,6 @@ extension KernelState {
             mend(owner, aspects, &failed)
             time = Clock.now()
         }
-        if suspects.owners.isEmpty {
-            mendRoutes(&failed)
-            mendRules(&failed)
-            mendTables(&failed)
-        }
-        return failed
     }
 
     func note(_ one: Drift) {

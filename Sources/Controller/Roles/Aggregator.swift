@@ -88,6 +88,8 @@ final class Aggregator: Role {
 
     func start() throws {
         let former = recall()
+        // What gateways say from now on is heard, if not at once.
+        if former != nil { try? listen(to: settings.addresses) }
         radius?.prepare(self)
         common.state.onDeleted = { [weak radius] owner, deleted in
             if case .bond(let id) = owner { radius?.counted(id, deleted) }
@@ -132,15 +134,19 @@ final class Aggregator: Role {
             guard case .bond(let id) = owner, let self else { return }
             self.apply(id, self.point.sessions[id]?.bond)
         }
-        for address in Set(settings.addresses + settings.anycast).sorted() {
-            let socket = try ControlSocket(local: address)
-            sockets.append(socket)
-            try loop.watch(socket.descriptor) { [weak self] in self?.receive(socket) }
-        }
+        try listen(to: settings.addresses + settings.anycast)
         if let former { resume(former) } else { beginRecord() }
         warnOfMissingAddresses()
         try common.watchKernel(loop)
         try radius?.start(goesOn: former != nil)
+    }
+
+    private func listen(to addresses: [IPAddress]) throws {
+        for address in Set(addresses).sorted() where !sockets.contains(where: { $0.local == address }) {
+            let socket = try ControlSocket(local: address)
+            sockets.append(socket)
+            try loop.watch(socket.descriptor) { [weak self] in self?.receive(socket) }
+        }
     }
 
     func work() -> Instant? {

@@ -7,6 +7,9 @@ struct SubscriberList {
     private let listed: [ClientIdentificationName: SubscriberConfiguration]
     private let unlisted: SubscriberConfiguration
     private var granted: [ClientIdentificationName: SubscriberConfiguration] = [:]
+    /// Bonds that there may be, and of those the ones that may have DSL. Each scrape of the metrics asks.
+    let bondCount: Int
+    private let primaryCount: Int
 
     /// - Parameter unlisted: what a subscriber without a table has
     init(
@@ -14,6 +17,8 @@ struct SubscriberList {
     ) {
         listed = Dictionary(subscribers.map { ($0.cin, $0) }, uniquingKeysWith: { first, _ in first })
         self.unlisted = unlisted
+        bondCount = listed.values.count { $0.service != .suspended }
+        primaryCount = listed.values.count { $0.service == .bonding }
     }
 
     subscript(client: ClientIdentificationName) -> SubscriberConfiguration? { granted[client] ?? listed[client] }
@@ -47,13 +52,8 @@ struct SubscriberList {
         self[client].map { $0.service == .bonding || ($0.service == .lte && leg == .secondary) } ?? true
     }
 
-    /// Bonds that there may be.
-    var bondCount: Int { listed.values.count { $0.service != .suspended } }
-
     /// Legs of a kind that there may be.
-    func legCount(_ leg: LegID) -> Int {
-        listed.values.count { $0.service == .bonding || ($0.service == .lte && leg == .secondary) }
-    }
+    func legCount(_ leg: LegID) -> Int { leg == .primary ? primaryCount : bondCount }
 }
 
 extension Authorization {
