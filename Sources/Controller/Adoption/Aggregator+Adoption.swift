@@ -46,6 +46,7 @@ extension Aggregator {
         for (id, (bond, number)) in run.bonds.sorted(by: { $0.value.number < $1.value.number }) {
             if let effects = resume(bond, number, run.grants[id], now) {
                 keys[id] = bond.key
+                tally.set(id, point.sessions[id]?.bond)
                 resequence(id)
                 takeover.add(id, effects)
             } else if let grant = run.grants[id] {

@@ -11,6 +11,7 @@ extension Aggregator {
     func apply(_ id: UInt32, _ bond: Bond?) {
         // What it was comes before what it becomes.
         if let former = takeover?.takeBond(id) { run(former) }
+        tally.set(id, bond)
         guard let bond, let outer = outers[bond.aggregator.family], let subscriber = subscribers[bond.client] else {
             leases?.remove(id)
             common.state.apply([], for: .bond(id))

@@ -23,16 +23,12 @@ extension Aggregator {
         facts.legs = [LegID.primary, .secondary].map { id in
             var leg = Facts.Leg(id.statusName)
             leg.configured = subscribers.legCount(id)
+            leg.up = tally.up(id)
             leg.rate = ledger.rates[id] ?? Facts.Rate()
             leg.traffic = ledger.totals[id] ?? Facts.Traffic()
             return leg
         }
-        for session in point.sessions.values {
-            guard let bond = session.bond else { continue }
-            facts.bonds.count(bond.distribution)
-            if bond.legs[.primary] != nil { facts.legs[0].up += 1 }
-            if bond.legs[.secondary] != nil { facts.legs[1].up += 1 }
-        }
+        tally.count(&facts.bonds)
         switch detail {
         case .totals: break
         case .each:

@@ -20,6 +20,7 @@ final class Aggregator: Role {
     var subscribers: SubscriberList
     let outers: [IPFamily: OuterTable]
     var numbers = BondNumbers()
+    var tally = BondTally()
     var watch = PathWatch()
     /// The keys of the sessions whose packets are put in order.
     var keys: [UInt32: UInt32] = [:]

@@ -71,12 +71,12 @@ extension HomeGateway {
 }
 
 extension Facts.Bonds {
-    mutating func count(_ distribution: Bond.Distribution) {
-        up += 1
+    mutating func count(_ distribution: Bond.Distribution, _ number: Int = 1) {
+        up += number
         switch distribution {
-        case .overflow: both += 1
-        case .only(.primary): onlyDSL += 1
-        case .only: onlyLTE += 1
+        case .overflow: both += number
+        case .only(.primary): onlyDSL += number
+        case .only: onlyLTE += number
         }
     }
 }
