@@ -81,21 +81,6 @@ import Testing
     private let link = KernelObject.link(
         name: "bond0", LinkSettings(.dummy, mtu: 1400, isUp: true, alias: "spillway bond"))
 
-    private func inNamespace(_ body: (KernelState, RefusingTransport, () -> [String]) throws -> Void) throws {
-        var transport: RefusingTransport?
-        var refused: [String] = []
-        try inNewNamespace(
-            transport: {
-                let new = RefusingTransport($0)
-                transport = new
-                return new
-            }, report: { refused.append($0) }
-        ) { state in
-            let kernel = try #require(transport)
-            try body(state, kernel, { refused })
-        }
-    }
-
     /// A device is there, cannot be finished and cannot be removed: later it is made whole, and what is on it comes.
     /// - Parameters:
     ///   - errors: for its alias, and for what brings it up
@@ -104,7 +89,7 @@ import Testing
         ([0, EPERM], [EBUSY]), ([EPERM], [EBUSY]), ([0, EPERM], [EBUSY, EBUSY]), ([EPERM], [EBUSY, EBUSY]),
     ])
     func whatIsHalfMadeIsMadeWhole(errors: [Int32], removal: [Int32]) throws {
-        try inNamespace { state, kernel, _ in
+        try inRefusingNamespace { state, kernel, _ in
             kernel.refusals = [UInt16(RTM_SETLINK): errors, UInt16(RTM_DELLINK): removal]
             let address = KernelObject.address(link: "bond0", try #require(IPPrefix("192.0.2.7/32")))
             #expect(!state.apply([link, address], for: .bond(0)))
@@ -124,7 +109,7 @@ import Testing
 
     /// The same when it is wanted no more by then.
     @Test func whatIsHalfMadeGoes() throws {
-        try inNamespace { state, kernel, _ in
+        try inRefusingNamespace { state, kernel, _ in
             kernel.refusals = [UInt16(RTM_SETLINK): [EPERM], UInt16(RTM_DELLINK): [EBUSY, EBUSY]]
             #expect(!state.apply([link], for: .bond(0)))
             state.apply([], for: .bond(0))
@@ -137,7 +122,7 @@ import Testing
 
     /// "There is no such thing" may be what a refusal looks like; any other one is asked about later.
     @Test func removalsAreAskedForUntilTheyAreDone() throws {
-        try inNamespace { state, kernel, refused in
+        try inRefusingNamespace { state, kernel, refused in
             #expect(state.apply([link], for: .bond(0)))
             kernel.refusals[UInt16(RTM_DELLINK)] = [ENODEV, ENODEV]
             #expect(state.apply([], for: .bond(0)) && refused().isEmpty)
@@ -171,7 +156,7 @@ import Testing
 
     /// A filter is not set as long as the kernel does not say what it was: it could not be given back.
     @Test func whatIsNotKnownIsNotChanged() throws {
-        try inNamespace { state, kernel, refused in
+        try inRefusingNamespace { state, kernel, refused in
             try shell("ip link add lte type dummy; sysctl -qw net.ipv4.conf.lte.rp_filter=1")
             kernel.refusals[UInt16(RTM_GETLINK)] = [ENODEV, ENODEV]
             #expect(!state.apply([.reversePathFilter(link: "lte", .loose)], for: .bond(0)))
@@ -187,7 +172,7 @@ import Testing
 
     /// The end asks for it several times.
     @Test func anEndLeavesNothing() throws {
-        try inNamespace { state, kernel, _ in
+        try inRefusingNamespace { state, kernel, _ in
             #expect(state.apply([link], for: .bond(0)))
             kernel.refusals[UInt16(RTM_DELLINK)] = [EBUSY, EBUSY, EPERM]
             state.clear()
@@ -198,7 +183,7 @@ import Testing
 
     /// What a run before has left goes although the kernel refuses it at first, and its protection last.
     @Test func sweepsAgainWhatWasRefused() throws {
-        try inNamespace { state, kernel, refused in
+        try inRefusingNamespace { state, kernel, refused in
             try shell("ip link add left0 type dummy && ip link set left0 alias 'spillway left'")
             try shell("ip rule add priority 5301 lookup 77 protocol 157 && nft add table inet spillway_pins")
             let old = try KernelState { Issue.record("\($0)") }
@@ -245,7 +230,7 @@ import Testing
                 try shell("ip link set left\(number) alias 'spillway left' group \(number)")
             }
         }
-        try inNamespace { state, kernel, refused in
+        try inRefusingNamespace { state, kernel, refused in
             try leave()
             state.sweep(sweep, mayWait: false)
             #expect(try left() == 0)

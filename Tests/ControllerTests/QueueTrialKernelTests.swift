@@ -34,17 +34,8 @@ import Testing
     private func withoutQueue(
         _ errno: Int32 = EBUSY, _ body: (KernelState, RefusingTransport, () -> [String], () -> [Drift]) throws -> Void
     ) throws {
-        var transport: RefusingTransport?
-        var said: [String] = []
         var finished: [Drift] = []
-        try inNewNamespace(
-            transport: {
-                let new = RefusingTransport($0)
-                transport = new
-                return new
-            }, report: { said.append($0) }
-        ) { state in
-            let kernel = try #require(transport)
+        try inRefusingNamespace { state, kernel, said in
             state.onFinished = { finished.append($0) }
             kernel.refusals[Self.qdisc] = [0, errno]
             state.apply(device(0), for: .bond(0))
@@ -55,7 +46,7 @@ import Testing
             #expect(try chooser(0) == "police")
             kernel.refusals[Self.qdisc] = []
             finished = []
-            try body(state, kernel, { said }, { finished })
+            try body(state, kernel, said, { finished })
             state.clear()
             #expect(try !shell("ip link").contains("bond"))
         }

@@ -9,10 +9,27 @@ from lab.measure.state import FALLBACK_DEVICES, FILLED_BY_RULES, entries
 from lab.namespaces import inside, run
 
 
+def status(process: int) -> dict[str, str]:
+    return _lines(pathlib.Path(f"/proc/{process}/status"))
+
+
+def memory() -> dict[str, str]:
+    """Of the machine, all hosts together."""
+    return _lines(pathlib.Path("/proc/meminfo"))
+
+
+def _lines(file: pathlib.Path) -> dict[str, str]:
+    return dict(line.split(":", 1) for line in file.read_text().splitlines() if ":" in line)
+
+
+def resident(process: int) -> int:
+    """Memory of a process, kB."""
+    return int(status(process)["VmRSS"].split()[0])
+
+
 def daemon(process: int) -> dict[str, int]:
     """Resident memory in kB, descriptors and threads of a process."""
-    text = pathlib.Path(f"/proc/{process}/status").read_text()
-    values = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    values = status(process)
     return {
         "rss_kb": int(values["VmRSS"].split()[0]), "threads": int(values["Threads"]),
         "descriptors": len(os.listdir(f"/proc/{process}/fd")),
@@ -21,7 +38,7 @@ def daemon(process: int) -> dict[str, int]:
 
 def slab() -> dict[str, int]:
     """What the kernel has for itself, for all hosts together, kB."""
-    values = dict(line.split(":", 1) for line in pathlib.Path("/proc/meminfo").read_text().splitlines())
+    values = memory()
     return {f"{name.lower()}_kb": int(values[name].split()[0]) for name in ("Slab", "SUnreclaim")}
 
 

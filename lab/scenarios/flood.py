@@ -1,13 +1,12 @@
 """Floods: Setup Requests and ICMP errors, from spoofed sources and from one: a bond loses nothing (village)."""
 
-import pathlib
 import socket
 import struct
 import subprocess
 import time
 
 from lab import namespaces, programs, spillway
-from lab.measure import flow, trace
+from lab.measure import flow, sizes, trace
 from lab.spillway import Spillway, is_bonded, settings
 from lab.topology import CLIENT, HAAP, SERVER, Topology
 
@@ -53,19 +52,12 @@ def run(lab):
             hg.wait_for("bonded", is_bonded)
             # What is read once is in memory.
             haap.status()
-            before = resident_kb(haap)
+            before = sizes.resident(haap.process.pid)
             for name, sources in (("spoofed", SPOOFED), ("one_source", ONE)):
                 bonded(lab, hg, haap, name, sources)
             too_big(lab, hg, haap)
-            lab.at_most("memory of the aggregation point grew by, kB", resident_kb(haap) - before, 1000)
+            lab.at_most("memory of the aggregation point grew by, kB", sizes.resident(haap.process.pid) - before, 1000)
         newcomer(lab, network)
-
-
-def resident_kb(daemon) -> int:
-    for line in pathlib.Path(f"/proc/{daemon.process.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1])
-    raise RuntimeError("no resident memory")
 
 
 def fragmentation_needed(gateway: str, mtu: int) -> bytes:

@@ -1,6 +1,5 @@
 """What a bond costs that carries nothing: memory, threads and wake-ups of both daemons; and one that does (village)."""
 
-import pathlib
 import time
 
 from lab import spillway
@@ -28,23 +27,19 @@ def run(lab):
             time.sleep(12)
             waked(lab, (hg, haap), "idle", lambda: time.sleep(QUIET_S))
             for daemon in (hg, haap):
-                values = read(daemon)
-                lab.figure(f"{daemon.host}_rss_kb", int(values["VmRSS"].split()[0]))
+                values = sizes.status(daemon.process.pid)
+                lab.figure(f"{daemon.host}_rss_kb", sizes.resident(daemon.process.pid))
                 lab.figure(f"{daemon.host}_threads", int(values["Threads"]))
                 lab.at_most(f"{daemon.host}: threads", int(values["Threads"]), 2)
                 lab.at_most(f"{daemon.host}: wake-ups in a second, idle", lab.figures[f"{daemon.host}_idle_wakeups_per_s"], 15)
             waked(lab, (hg, haap), "busy", lambda: busy(lab))
 
 
-def read(daemon) -> dict[str, str]:
-    text = pathlib.Path(f"/proc/{daemon.process.pid}/status").read_text()
-    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
-
-
 def waked(lab, daemons, name: str, meanwhile) -> None:
     """How often each of them went to sleep, so was woken, and how much of the processor it took."""
     def counts():
-        return [(int(read(each)["voluntary_ctxt_switches"]), sizes.worked(each.process.pid)) for each in daemons]
+        processes = [each.process.pid for each in daemons]
+        return [(int(sizes.status(each)["voluntary_ctxt_switches"]), sizes.worked(each)) for each in processes]
 
     before, begun = counts(), time.monotonic()
     meanwhile()

@@ -10,7 +10,7 @@ import time
 from lab import namespaces, programs, spillway
 from lab.measure import sizes
 from lab.scenarios import blast, cost
-from lab.scenarios.metrics import get, resident, values
+from lab.scenarios.metrics import get, values
 from lab.spillway import Spillway, settings, uses_only
 from lab.topology import HAAP
 from lab.town import Town
@@ -49,7 +49,7 @@ def run(lab):
             real.carrier("lte", False)
             gateway.wait_for("DSL alone", uses_only("dsl"))
             alone = packet(lab, town, real, "one bond", haap, gateway)
-            empty, slab = resident(haap), kernel()
+            empty, slab = sizes.resident(haap.process.pid), kernel()
             begun = time.monotonic()
             with gateways(lab, BONDS) as process:
                 haap.wait_for("all are up", all_up, seconds=1800, every=2)
@@ -58,8 +58,8 @@ def run(lab):
                 time.sleep(12)
                 lab.figure("kernel_kb_per_bond", (kernel() - slab) / BONDS)
                 asked(lab, haap)
-                lab.figure("resident_kb", resident(haap))
-                lab.figure("resident_kb_per_bond", (resident(haap) - empty) / BONDS)
+                lab.figure("resident_kb", sizes.resident(haap.process.pid))
+                lab.figure("resident_kb_per_bond", (sizes.resident(haap.process.pid) - empty) / BONDS)
                 with stopped(process):
                     among = packet(lab, town, real, "all bonds", haap, gateway)
                 for size in cost.SIZES:
@@ -76,7 +76,7 @@ def all_up(status: dict) -> bool:
 
 def kernel() -> int:
     """kB that the kernel has for itself, what each processor has of its own included."""
-    values = dict(line.split(":", 1) for line in open("/proc/meminfo"))
+    values = sizes.memory()
     return sum(int(values[name].split()[0]) for name in ("Slab", "Percpu", "PageTables", "KernelStack"))
 
 
@@ -180,4 +180,4 @@ def asked(lab, haap):
 
 def processor(haap) -> float:
     """Milliseconds that the daemon has worked so far."""
-    return int(open(f"/proc/{haap.process.pid}/schedstat").read().split()[0]) / 1e6
+    return sizes.worked(haap.process.pid) * 1e3

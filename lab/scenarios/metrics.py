@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 
 from lab import namespaces, spillway
-from lab.measure import flow, trace
+from lab.measure import flow, sizes, trace
 from lab.scenario import REPOSITORY
 from lab.spillway import Spillway, is_bonded, settings, uses_only
 from lab.topology import HAAP, SERVER, Topology
@@ -225,14 +225,14 @@ def hostile(lab, hg):
     many.close()
     greedy = connect("hg")
     greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-    memory = resident(hg)
+    memory = sizes.resident(hg.process.pid)
     greedy.settimeout(2)
     try:
         for _ in range(2000):
             greedy.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
     except OSError:
         pass
-    lab.at_most("who does not read costs, kB", resident(hg) - memory, 1000)
+    lab.at_most("who does not read costs, kB", sizes.resident(hg.process.pid) - memory, 1000)
     lab.check("and the daemon answers", is_bonded(hg.status()) and get("hg")[0] == 200)
     for text in (b"\x00\x01\x02\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET /\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n",
                  b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
@@ -244,8 +244,3 @@ def hostile(lab, hg):
         lab.check(f"refused: {text[:36]!r}", answer[9:10] in (b"4", b"5") and not rest, str(answer[:40]))
         client.close()
     greedy.close()
-
-
-def resident(daemon) -> int:
-    text = open(f"/proc/{daemon.process.pid}/status").read()
-    return int(re.search(r"VmRSS:\s+(\d+)", text)[1])

@@ -64,8 +64,7 @@ extension Aggregator {
             run(effects)
             if Clock.now() >= end { return end }
         }
-        let requestIDs = (settings.ipsec ?? IPsecConfiguration(keys: .configured)).requestIDs
-        let scope = SweepScope(kernel: settings.kernel, requestIDs: requestIDs, takesAddresses: true)
+        let scope = SweepScope(settings.kernel, settings.ipsec, takesAddresses: true)
         guard common.state.adopt(scope, slice: slice) else { return end }
         lteRecalled = [:]
         ipsec?.sample(Clock.now())

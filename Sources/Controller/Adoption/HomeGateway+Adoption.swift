@@ -47,8 +47,7 @@ extension HomeGateway {
         }
         if session.bond != nil { primaryLost = !session.isUp(.primary) && legs.contains { $0.id == .primary } }
         lteRecalled = nil
-        let requestIDs = (settings.ipsec ?? IPsecConfiguration(keys: .configured)).requestIDs
-        let scope = SweepScope(kernel: settings.kernel, requestIDs: requestIDs, takesAddresses: true)
+        let scope = SweepScope(settings.kernel, settings.ipsec, takesAddresses: true)
         while !common.state.adopt(scope, slice: .seconds(1)) {}
         if session.bond != nil { leases.bondUp(link: common.state.index(of: settings.tunnel.name.description)) }
         ipsec?.sample(Clock.now())

@@ -12,6 +12,14 @@ struct SweepScope {
     var takesAddresses = false
 }
 
+extension SweepScope {
+    /// - Parameter ipsec: nil: not set; what a run with it has left goes all the same
+    init(_ kernel: KernelConfiguration, _ ipsec: IPsecConfiguration?, takesAddresses: Bool = false) {
+        let requestIDs = (ipsec ?? IPsecConfiguration(keys: .configured)).requestIDs
+        self.init(kernel: kernel, requestIDs: requestIDs, takesAddresses: takesAddresses)
+    }
+}
+
 // What a run before has left.
 extension KernelState {
     /// Removes what is known to be ours and is none of what was applied: at the start of a run that makes all anew that

@@ -179,8 +179,7 @@ final class Common {
 
     /// Ours from a run that did not end in an orderly way.
     func sweep(_ kernel: KernelConfiguration, _ ipsec: IPsecConfiguration?) {
-        let requestIDs = (ipsec ?? IPsecConfiguration(keys: .configured)).requestIDs
-        state.sweep(SweepScope(kernel: kernel, requestIDs: requestIDs), mayWait: true)
+        state.sweep(SweepScope(kernel, ipsec), mayWait: true)
     }
 
     /// JSON of a bond's resequencer.

@@ -1,5 +1,8 @@
 import CLinux
 import NetlinkKit
+import Testing
+
+@testable import Controller
 
 /// The kernel, but that some requests are refused: they are not sent to it. For requests that go out one by one.
 final class RefusingTransport: NetlinkTransport {
@@ -37,5 +40,23 @@ final class RefusingTransport: NetlinkTransport {
         self.answer = nil
         buffer.copyBytes(from: answer)
         return Datagram(count: answer.count)
+    }
+}
+
+/// Runs in a namespace of its own, with what is refused and what is said of that.
+func inRefusingNamespace(
+    _ body: (KernelState, RefusingTransport, @escaping () -> [String]) throws -> Void
+) throws {
+    var transport: RefusingTransport?
+    var said: [String] = []
+    try inNewNamespace(
+        transport: {
+            let new = RefusingTransport($0)
+            transport = new
+            return new
+        }, report: { said.append($0) }
+    ) { state in
+        let kernel = try #require(transport)
+        try body(state, kernel, { said })
     }
 }
