@@ -68,7 +68,9 @@ extension Aggregator {
             lteSampling.busy.remove(id)
             return
         }
-        guard let isIdle = lteRates[id]?.isIdle(given: given.bytes, waiting: given.waiting, now: now) else { return }
+        let canAsk = point.sessions[id]?.isConfirmed(.secondary) ?? false
+        let isIdle = lteRates[id]?.isIdle(given: given.bytes, waiting: given.waiting, canAsk: canAsk, now: now)
+        guard let isIdle else { return }
         if isIdle {
             if lteSampling.busy.contains(id), !(lteRates[id]?.isBusy ?? false) { lteSampling.busy.remove(id) }
             return

@@ -117,9 +117,11 @@ public struct LegRate: Hashable, Sendable {
 
     /// Takes that the leg has been given nothing more, if there is nothing to be seen in that: what a bond costs that does
     /// not use it, as most do not most of the time.
+    /// - Parameter canAsk: whether the peer has been heard and so would answer a probe
     /// - Returns: false: ``sampled(given:waiting:hasOther:now:)`` has to look
-    public mutating func isIdle(given total: UInt64, waiting: UInt64, now: Instant) -> Bool {
-        guard total == self.total, waiting == 0, sample?.bytes == total, probe == nil, isWorthUsing, base.value != nil,
+    public mutating func isIdle(given total: UInt64, waiting: UInt64, canAsk: Bool, now: Instant) -> Bool {
+        guard total == self.total, waiting == 0, sample?.bytes == total, probe == nil, isWorthUsing,
+            base.value != nil || !canAsk,
             // A window that was begun is asked about once it is used.
             (trial?.begun ?? total) == total
         else { return false }

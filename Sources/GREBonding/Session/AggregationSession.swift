@@ -160,9 +160,10 @@ public struct AggregationSession: Hashable, Sendable {
     }
 
     /// Measures a leg's round trip by a Tunnel Verification, which the gateway answers at once (RFC 8157 §5.6.15). A
-    /// later one of a leg takes the place of one that is under way; a real verification is not disturbed.
+    /// later one of a leg takes the place of one that is under way; a real verification is not disturbed. A gateway that
+    /// was not heard since a restart may be asked: its leg was in use before.
     mutating func probe(_ leg: LegID, _ now: Instant, _ effects: inout [AggregationPoint.Effect]) {
-        guard legs[leg]?.confirmed == true, verification == nil else { return }
+        guard legs[leg] != nil, verification == nil else { return }
         probes[leg] = now
         send(.notify, [.tunnelVerification], preferring: leg, &effects)
     }

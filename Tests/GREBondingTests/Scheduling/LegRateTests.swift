@@ -63,7 +63,7 @@ struct LoadedLink {
                 sign = nil
             }
             let isAway = now - start < away
-            if looksShortly, rate.isIdle(given: UInt64(sent), waiting: 0, now: now) { continue }
+            if looksShortly, rate.isIdle(given: UInt64(sent), waiting: 0, canAsk: true, now: now) { continue }
             if rate.sampled(given: UInt64(sent), waiting: 0, hasOther: otherLeg != nil, now: now) {
                 probes += 1
                 if !isAway, loses == 0 || probes % loses != 0 { under.append((now, now + base + wait)) }
@@ -329,7 +329,7 @@ struct LoadedLink {
         let window = rate.end ?? 0
         asked.append(rate.sampled(given: window, waiting: window, hasOther: false, now: at(150)))
         #expect(asked == [false, true, false] && window > 0)
-        let isIdle = rate.isIdle(given: window, waiting: 0, now: at(200))
+        let isIdle = rate.isIdle(given: window, waiting: 0, canAsk: true, now: at(200))
         #expect(!isIdle)
         let asks = rate.sampled(given: window, waiting: 0, hasOther: false, now: at(200))
         #expect(asks)
@@ -339,7 +339,7 @@ struct LoadedLink {
     @Test func anIdleLegIsKnownAtAGlance() {
         var (long, short) = (LegRate(Self.told), LegRate(Self.told))
         var link = LoadedLink(16, .milliseconds(50))
-        let isKnown = short.isIdle(given: 0, waiting: 0, now: Self.start)
+        let isKnown = short.isIdle(given: 0, waiting: 0, canAsk: true, now: Self.start)
         #expect(!isKnown, "nothing is known yet")
         let now = link.run(&long, from: Self.start, seconds: 5)
         short = long
@@ -349,14 +349,26 @@ struct LoadedLink {
             let then = now + .milliseconds(tick * 500)
             let asks = long.sampled(given: total, waiting: 0, hasOther: false, now: then)
             #expect(!asks)
-            if !short.isIdle(given: total, waiting: 0, now: then) {
+            if !short.isIdle(given: total, waiting: 0, canAsk: true, now: then) {
                 looks += 1
                 _ = short.sampled(given: total, waiting: 0, hasOther: false, now: then)
             }
         }
         #expect(short == long && looks < 3, "\(looks)")
-        let isIdle = short.isIdle(given: total + 1, waiting: 0, now: now + .seconds(51))
+        let isIdle = short.isIdle(given: total + 1, waiting: 0, canAsk: true, now: now + .seconds(51))
         #expect(!isIdle)
+    }
+
+    /// After a restart thousands of gateways are not heard for a Hello Interval: to look at each as if it were in use costs
+    /// as much as their Hellos.
+    @Test func aLegThatCannotBeAskedAboutIsIdleUntilItIsUsed() {
+        var rate = LegRate(Self.told)
+        func at(_ time: Int64) -> Instant { Self.start + .milliseconds(time) }
+        _ = rate.sampled(given: 5000, waiting: 0, hasOther: false, now: at(0))
+        let unheard = rate.isIdle(given: 5000, waiting: 0, canAsk: false, now: at(200))
+        let heard = rate.isIdle(given: 5000, waiting: 0, canAsk: true, now: at(400))
+        let used = rate.isIdle(given: 5001, waiting: 0, canAsk: false, now: at(600))
+        #expect(unheard && !heard && !used)
     }
 
     @Test func aLegThatIsHardlyUsedIsNotAsked() {

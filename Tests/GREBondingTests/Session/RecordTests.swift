@@ -97,6 +97,9 @@ import Testing
             attributes: [.timestamp(Timestamp(seconds: 1, milliseconds: 2))])
         let answer = machine.handle(.message(hello, from: d, to: h), now: now)
         #expect(answer.contains { if case .send(let message, _, _) = $0 { message.type == .hello } else { false } })
+        // The other leg has not been heard yet; what goes by it is measured all the same.
+        let asked = machine.handle(.probe(sessionID: 7, .secondary), now: now)
+        #expect(asked.contains { if case .send(let message, _, _) = $0 { message.leg == .secondary } else { false } })
         let again = machine.resume(point, Authorization(), now: now)
         #expect(again == nil, "each once")
         _ = machine.handle(.tearDown(sessionID: 7, .maintenance), now: now)
