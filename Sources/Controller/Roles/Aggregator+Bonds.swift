@@ -16,6 +16,7 @@ extension Aggregator {
             leases?.remove(id)
             common.state.apply([], for: .bond(id))
             forgetLTE(of: id)
+            lteRemembered[id] = nil
             if let number = numbers.number(of: id) { rounds.hasChanged(number) }
             numbers.release(id)
             watch.set(id, at: [], isNarrow: false, now: Clock.now())

@@ -40,6 +40,8 @@ final class Aggregator: Role {
     var lteKept: [UInt32: KeptLegRate] = [:]
     var lteUnwritten: Set<UInt32> = []
     var lteRecalled: [UInt32: LegRateRecord] = [:]
+    /// Of bonds that have one leg alone.
+    var lteRemembered: [UInt32: RememberedLegRate] = [:]
     private var setups = SetupLine()
     var lteSampling = SampleTimes()
     var receivedAt = Instant(nanoseconds: 0)

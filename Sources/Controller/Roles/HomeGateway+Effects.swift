@@ -125,7 +125,7 @@ extension HomeGateway {
             leases.bondDown()
             applyPolicy()
             common.state.apply([], for: .bond(0))
-            lteRate = nil
+            restLTE(isUp: false)
             return
         }
         if !session.aggregators.contains(bond.aggregator) { applyBase() }

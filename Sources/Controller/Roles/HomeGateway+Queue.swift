@@ -18,7 +18,7 @@ extension HomeGateway {
 
     func setLTERate(_ bond: Bond) {
         guard settings.colour.overflow == .queue, settings.colour.distribution == .overflow, bond.legs.count > 1 else {
-            return lteRate = nil
+            return restLTE(isUp: bond.legs[.secondary] != nil)
         }
         let cir = BitRate(kilobitsPerSecond: UInt64(bond.committedInformationRate)).bytesPerSecond
         let limits = LegRate.Settings(
@@ -29,9 +29,17 @@ extension HomeGateway {
             return
         }
         let now = Clock.now()
-        lteRate = LegRate(limits, lteRecalled, now: now)
+        lteRate = LegRate(limits, lteRemembered?.record(now: now) ?? lteRecalled, now: now)
+        lteRemembered = nil
         lteKept = KeptLegRate()
         keepLTE(now)
+    }
+
+    /// There are not both legs any more.
+    func restLTE(isUp: Bool) {
+        if let known = RememberedLegRate(lteRate?.record, now: Clock.now()) { lteRemembered = known }
+        if !isUp { lteRemembered?.left() }
+        lteRate = nil
     }
 
     func sampleLTE(_ now: Instant) {

@@ -69,6 +69,8 @@ final class HomeGateway: Role {
     /// What the record holds of it, and what a run before has left of it.
     var lteKept = KeptLegRate()
     var lteRecalled: LegRateRecord?
+    /// While there is one leg alone, or none.
+    var lteRemembered: RememberedLegRate?
     /// Whether LTE adds anything, and what had been counted when that was asked last.
     var lteWorth = LegWorth()
     var judged: (at: Instant, packets: UInt64, losses: UInt64)?

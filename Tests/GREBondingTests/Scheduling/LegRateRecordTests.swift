@@ -37,6 +37,32 @@ import Testing
         #expect(second.isWorthUsing && second.rate > 800_000)
     }
 
+    /// While the other leg was lost this one stayed what it was; one that was lost itself begins with half, and is measured.
+    @Test func whatIsKnownOutlivesALostLeg() throws {
+        var first = LegRate(Self.told)
+        var link = LoadedLink(8, .milliseconds(50))
+        let now = link.run(&first, from: Self.start, seconds: 10)
+        let known = try #require(first.record)
+        var remembered = try #require(RememberedLegRate(known, now: now))
+        #expect(remembered.record(now: now + .seconds(60)) == known)
+        remembered.left()
+        let half = try #require(remembered.record(now: now + .seconds(60)))
+        #expect(half.rate == known.rate / 2 && half.capacity == known.capacity.map { $0 / 2 } && half.base == known.base)
+        #expect(remembered.record(now: now + .seconds(601)) == nil, "too long ago")
+        #expect(RememberedLegRate(nil, now: now) == nil)
+        let bad = LegRateRecord(rate: 100, capacity: nil, base: nil, isWorthUsing: false)
+        #expect(bad != nil && RememberedLegRate(bad, now: now) == nil, "it is tried like a new one")
+        // It is full again within a second, or found to carry a tenth.
+        for mbit in [8, 0.8] {
+            var again = LegRate(Self.told, half, now: now)
+            var link = LoadedLink(mbit, .milliseconds(50))
+            let then = link.run(&again, from: now, seconds: 2)
+            _ = link.run(&again, from: then, seconds: 10)
+            #expect(link.used > 0.8, "\(mbit): \(link.used) \(link.worst)")
+            #expect(link.worst < .milliseconds(mbit == 8 ? 60 : 500), "\(mbit): \(link.worst)")
+        }
+    }
+
     /// A record may say anything, and settings may be others now.
     @Test func aRateThatWasKnownIsHeldToTheSettings() throws {
         let record = LegRateRecord(rate: 1 << 40, capacity: 1 << 40, base: .milliseconds(50), isWorthUsing: true)

@@ -32,6 +32,35 @@ public struct LegRateRecord: Hashable, Sendable {
     }
 }
 
+/// What is known of the second leg's rate while a bond has one leg alone. To find it out again costs the next flow many
+/// seconds where links are fast: TCP's first growth ends when the first leg is full.
+public struct RememberedLegRate: Hashable, Sendable {
+    /// What was known longer ago says nothing.
+    static let longest = Duration.seconds(600)
+    private let record: LegRateRecord
+    private let since: Instant
+    private var wasAway = false
+
+    /// nil: nothing is known, or nothing good.
+    public init?(_ record: LegRateRecord?, now: Instant) {
+        guard let record, record.isWorthUsing else { return nil }
+        self.record = record
+        since = now
+    }
+
+    /// The leg itself was lost.
+    public mutating func left() { wasAway = true }
+
+    /// What a bond that has both legs again begins with. A leg that was away may carry less than it did, so it gets half of
+    /// that, and is measured anew; nil: nothing.
+    public func record(now: Instant) -> LegRateRecord? {
+        guard now - since <= Self.longest else { return nil }
+        guard wasAway else { return record }
+        return LegRateRecord(rate: max(record.rate / 2, 1), capacity: record.capacity.map { max($0 / 2, 1) }, base: record.base,
+            isWorthUsing: true)
+    }
+}
+
 /// What the record of a run holds of a leg's rate. Rates change many times a second; what is a little different, or was
 /// written just now, is not written again.
 public struct KeptLegRate: Hashable, Sendable {
