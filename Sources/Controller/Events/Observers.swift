@@ -29,7 +29,7 @@ final class Observers {
             switch Request(line) {
             case .monitor(let all): .events(all: all)
             case .reload(let isDry): .text(settings.reload(isDry: isDry))
-            case let request?: .text(role.answer(request))
+            case let request?: role.answer(request)
             case nil: .text(Answer.done(unless: "not understood: \(line)"))
             }
         }

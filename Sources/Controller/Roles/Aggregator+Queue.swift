@@ -23,6 +23,8 @@ extension Aggregator {
 
     func setLTERate(of id: UInt32, _ bond: Bond, _ cir: BitRate, _ configured: BitRate?) {
         guard settings.colour.overflow == .queue, settings.colour.distribution == .overflow, bond.legs.count > 1 else {
+            if let known = RememberedLegRate(lteRates[id]?.record, now: Clock.now()) { lteRemembered[id] = known }
+            if bond.legs[.secondary] == nil { lteRemembered[id]?.left() }
             return forgetLTE(of: id)
         }
         let limits = LegRate.Settings(
@@ -30,7 +32,8 @@ extension Aggregator {
             least: max(cir.bytesPerSecond / Colouring.Queue.leastShare, 1))
         if lteRates[id] == nil {
             let now = Clock.now()
-            lteRates[id] = LegRate(limits, lteRecalled[id], now: now)
+            let known = lteRemembered.removeValue(forKey: id)?.record(now: now) ?? lteRecalled[id]
+            lteRates[id] = LegRate(limits, known, now: now)
             keepLTE(of: id, now)
         } else {
             lteRates[id]?.settings = limits

@@ -7,7 +7,8 @@ import Observation
 
 // What the control socket tells of an aggregation point.
 extension Aggregator {
-    func status(_ query: StatusQuery) -> String {
+    /// The bonds come last, and where they are many piece by piece; one that ends meanwhile is left out.
+    func status(_ query: StatusQuery) -> StatusServer.Reply {
         let now = Clock.now()
         isWatched(now)
         let facts = facts(.totals)
@@ -27,9 +28,8 @@ extension Aggregator {
         counts.add("shown", found.shown.count)
         object.add("summary", counts)
         // Few are read anew, unless they have just been.
-        let old = found.shown.filter { now - (ledger.entries[$0.id]?.at ?? Instant(nanoseconds: 0)) > .seconds(1) }
-        if found.shown.count <= Self.leastBatch { read(old.map(\.id), now) }
-        object.add("bonds", found.shown.map { status(of: $0, now) })
+        let old = found.shown.filter { now - (ledger.entries[$0]?.at ?? Instant(nanoseconds: 0)) > .seconds(1) }
+        if found.shown.count <= Self.leastBatch { read(old, now) }
         if let leases { object.add("addresses", leases.json) }
         if let forged = common.counter(SourceTable.counter, in: SourceTable.table) { object.add("forged_sources", forged) }
         if let radius { object.add("radius", radius.json) }
@@ -40,14 +40,26 @@ extension Aggregator {
         object.add("discarded", common.discardedJSON)
         object.add("control_drops", controlDrops)
         common.addEvents(to: &object)
-        return object.description
+        var start = object.description
+        start.replaceSubrange(start.index(before: start.endIndex)..., with: ",\"bonds\":[")
+        guard found.shown.count > StatusQuery.standardLimit else {
+            return .text(start + found.shown.compactMap { status(of: $0)?.description }.joined(separator: ",") + "]}")
+        }
+        var list = BondList(rest: found.shown[...])
+        return .pieces { [weak self] slice in
+            guard let self, !list.isOver else { return nil }
+            defer { start = "" }
+            return start + list.next(slice, status) + (list.isOver ? "]}" : "")
+        }
     }
 
+    private func status(of id: UInt32) -> JSONObject? { point.sessions[id].map { status(of: $0, Clock.now()) } }
+
     /// The sessions that a query asks for, in its order, and how many there would be without its limit.
-    private func bonds(_ query: StatusQuery) -> (shown: [AggregationSession], matching: Int) {
+    private func bonds(_ query: StatusQuery) -> (shown: [UInt32], matching: Int) {
         // One alone is found at once.
         if let name = query.bond, let client = ClientIdentificationName(name), let session = point.session(of: client) {
-            return query.matches(session, grade: grade(of: session)) ? ([session], 1) : ([], 0)
+            return query.matches(session, grade: grade(of: session)) ? ([session.id], 1) : ([], 0)
         }
         // What they are put in order by, so that no more is copied than is shown.
         var keys: [(id: UInt32, name: String, number: Int64)] = []
@@ -66,7 +78,7 @@ extension Aggregator {
             }
         }
         keys.sort { ($0.number, $0.name, $0.id) < ($1.number, $1.name, $1.id) }
-        return (keys.prefix(query.limit).compactMap { point.sessions[$0.id] }, keys.count)
+        return (keys.prefix(query.limit).map(\.id), keys.count)
     }
 
     private func status(of session: AggregationSession, _ now: Instant) -> JSONObject {
@@ -116,5 +128,27 @@ extension Aggregator {
         }
         bond.add("legs", legs)
         return bond
+    }
+}
+
+/// Members of a list that are made a few at a time.
+private struct BondList {
+    var rest: ArraySlice<UInt32>
+    private var isFirst = true
+
+    init(rest: ArraySlice<UInt32>) { self.rest = rest }
+
+    var isOver: Bool { rest.isEmpty }
+
+    /// As many as can be made in a while, and one at least.
+    mutating func next(_ slice: Duration, _ make: (UInt32) -> JSONObject?) -> String {
+        let end = Clock.now() + slice
+        var text = ""
+        repeat {
+            guard let member = rest.popFirst().flatMap(make) else { continue }
+            text += isFirst ? member.description : "," + member.description
+            isFirst = false
+        } while !isOver && Clock.now() < end
+        return text
     }
 }

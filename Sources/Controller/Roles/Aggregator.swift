@@ -310,17 +310,17 @@ final class Aggregator: Role {
 
     // MARK: Status
 
-    func answer(_ request: Request) -> String {
+    func answer(_ request: Request) -> StatusServer.Reply {
         switch request {
         case .status(let query): return status(query)
         case .drain:
             putAddresses(Clock.now(), takesBonds: false)
             run(point.handle(.drain, now: Clock.now()))
-            return Answer.done(unless: nil)
-        case .diagnose: return Answer.done(unless: "a diagnostic begins at the gateway")
-        case .top(let count): return facts(.extremes(count)).json.description
-        case .explain(let flow): return explain(flow)
-        case .monitor, .reload: return Answer.done(unless: "not a question")
+            return .text(Answer.done(unless: nil))
+        case .diagnose: return .text(Answer.done(unless: "a diagnostic begins at the gateway"))
+        case .top(let count): return .text(facts(.extremes(count)).json.description)
+        case .explain(let flow): return .text(explain(flow))
+        case .monitor, .reload: return .text(Answer.done(unless: "not a question"))
         }
     }
 

@@ -76,7 +76,7 @@ protocol Role: AnyObject {
     /// Goes on with other settings, of which only those differ that a running daemon takes.
     func take(_ settings: Configuration)
     /// One JSON object for what came by the control socket.
-    func answer(_ request: Request) -> String
+    func answer(_ request: Request) -> StatusServer.Reply
     /// The state in a few words.
     var summary: String { get }
     /// What it does, without a question to the kernel.

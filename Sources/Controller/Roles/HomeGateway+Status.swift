@@ -8,7 +8,9 @@ import Observation
 
 // What the control socket answers.
 extension HomeGateway {
-    func answer(_ request: Request) -> String {
+    func answer(_ request: Request) -> StatusServer.Reply { .text(text(for: request)) }
+
+    private func text(for request: Request) -> String {
         switch request {
         case .status: return status()
         case .diagnose(let kind?, let duration): return Answer.done(unless: startDiagnostic(kind, for: duration))

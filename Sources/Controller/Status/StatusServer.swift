@@ -10,8 +10,20 @@ final class StatusServer {
     /// What a client gets.
     enum Reply {
         case text(String)
+        /// The same in pieces, each of which may take so long to make; nil: that was all. What thousands of bonds are doing
+        /// takes seconds to tell, in which gateways would take the daemon for lost.
+        case pieces((_ slice: Duration) -> String?)
         /// What happens from now on; with `all` what is frequent, too.
         case events(all: Bool)
+    }
+
+    private struct Client {
+        var connection: Connection
+        var request: [UInt8] = []
+        /// The rest of its answer.
+        var next: ((Duration) -> String?)?
+        /// Whether it is to get some of that now.
+        var isReady: Bool { next != nil && connection.pending == 0 }
     }
 
     /// A client of the event stream.
@@ -24,7 +36,7 @@ final class StatusServer {
     private let descriptor: Int32
     private let path: String
     private let loop: EventLoop
-    private var clients: [Int32: (connection: Connection, request: [UInt8])] = [:]
+    private var clients: [Int32: Client] = [:]
     private var followers: [Int32: Follower] = [:]
     private let answer: (String) -> Reply
 
@@ -35,6 +47,8 @@ final class StatusServer {
     static let backlogLimit = 1 << 16
     /// A client that neither asks nor takes its answer for so long is sent away.
     private static let patience = Duration.seconds(30)
+    /// For pieces, between two looks at what else has happened.
+    private static let slice = Duration.milliseconds(10)
 
     init(path: String, loop: EventLoop, answer: @escaping (String) -> Reply) throws(SystemError) {
         self.path = path
@@ -75,13 +89,22 @@ final class StatusServer {
         unlink(path)
     }
 
-    /// Sends clients away that do nothing; when it wants to be called next.
+    /// Goes on with answers and sends clients away that do nothing; when it wants to be called next.
     func work() -> Instant? {
+        let ready = clients.filter(\.value.isReady)
+        for (descriptor, client) in ready {
+            if let piece = client.next?(Self.slice / ready.count) {
+                client.connection.write(piece)
+            } else {
+                clients[descriptor]?.next = nil
+                end(client.connection)
+            }
+        }
         let now = Clock.now()
         for client in clients.values where client.connection.movedAt + Self.patience <= now {
             client.connection.close()
         }
-        return clients.values.map { $0.connection.movedAt + Self.patience }.min()
+        return clients.values.map { $0.isReady ? now : $0.connection.movedAt + Self.patience }.min()
     }
 
     /// Clients of the event stream.
@@ -108,7 +131,7 @@ final class StatusServer {
             }
             do throws(SystemError) {
                 let connection = try Connection(client, loop) { [weak self] in self?.take($0, $1) }
-                clients[client] = (connection, [])
+                clients[client] = Client(connection: connection)
                 connection.onClose = { [weak self] in
                     self?.clients[$0.descriptor] = nil
                     self?.followers[$0.descriptor] = nil
@@ -132,8 +155,11 @@ final class StatusServer {
         case .text(let text):
             // Its end of the connection may be closed already: what it asked for is sent all the same.
             connection.isPaused = true
-            connection.write(text + "\n")
-            connection.endsWhenSent = true
+            connection.write(text)
+            end(connection)
+        case .pieces(let next):
+            connection.isPaused = true
+            clients[connection.descriptor]?.next = next
         case .events(let all):
             guard followers.count < Self.followerLimit else { return connection.close() }
             clients[connection.descriptor] = nil
@@ -143,6 +169,13 @@ final class StatusServer {
                 $0.write(line + "\n")
             }
         }
+    }
+}
+
+extension StatusServer {
+    private func end(_ connection: Connection) {
+        connection.write("\n")
+        connection.endsWhenSent = true
     }
 }
 
