@@ -11,7 +11,7 @@ OUT ?= lab/out
 comma := ,
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: build static deb test unit kernel lab size demo bench page fuzz smoke clean packages
+.PHONY: build static deb test tests beside-kernel unit kernel lab size demo bench page fuzz smoke clean packages
 
 build: packages
 	$(call say,building the release (.build/release/spillway))
@@ -25,26 +25,30 @@ deb: packages
 	$(call say,building the Debian package)
 	deploy/debian/build
 
-# The compiler has one thread for most of what is shipped, and the machine with the kernel tests one processor.
-test: unit smoke
-	$(MAKE) --no-print-directory -j2 kernel static
+# Two processors: one has the virtual machine with the kernel tests, the other what has one thread for most of its time.
+test: tests
+	$(MAKE) --no-print-directory -j2 kernel beside-kernel
 	$(MAKE) --no-print-directory lab size
 
-unit: packages
-	$(call say,building and running the unit tests)
+beside-kernel: packages
+	$(MAKE) --no-print-directory unit static smoke
+
+tests: packages
+	$(call say,building the unit tests)
+	$(SWIFT) build --build-tests
+
+unit: tests
+	$(call say,running the unit tests)
 	scheduler/build --check
 	web/build --check
 	deploy/man/build --check
 	promtool check rules deploy/prometheus/spillway.rules.yml
-	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
 	deploy/openwrt/check
 
-kernel: packages
-	$(call say,running the tests of NetlinkKit$(comma) NFTables and Controller on the real kernel)
-	$(SWIFT) build --build-tests
-	lab/vm-exec --timeout 1800 --env SPILLWAY_KERNEL_TESTS=1 $(SWIFT) test --skip-build \
-		--filter 'NetlinkKitTests|NFTablesTests|ControllerTests'
+kernel: tests
+	$(call say,running the tests that need a real kernel$(comma) those of suites named …KernelTests)
+	lab/vm-exec --timeout 1800 --env SPILLWAY_KERNEL_TESTS=1 $(SWIFT) test --skip-build --filter KernelTests
 
 lab: static
 	$(call say,running in the lab what is shipped: $(SCENARIOS))

@@ -169,24 +169,6 @@ import Testing
         #expect(!sets.contains("operator_daddr4"))
     }
 
-    /// The same rules and sets, asked of the kernel.
-    @Test(.kernel) func theKernelSaysTheSame() throws {
-        let policy = Self.table
-        try inNewNamespace { state in
-            var objects: [KernelObject] = [.ruleset(policy.ruleset())]
-            objects += MatchSets(MatchSetsTests.items).elements.map { .contents(PolicyTable.set(.operator, $0), $1) }
-            objects += [UInt8](arrayLiteral: 2, 10).map { .element(PolicyTable.open, Element(.raw([$0]))) }
-            #expect(state.apply(objects, for: .policy))
-            for (item, match, miss) in Self.cases {
-                for packet in [match, miss] {
-                    let walk = try #require(try state.tables.follow(packet, through: PolicyTable.name, from: "choose"))
-                    let decision = PolicyDecision(walk) { PolicyTable.way(mark: $0, policy.markMask) }
-                    #expect(decision == (try Self.decide(packet)), "\(item)")
-                }
-            }
-            #expect(try state.tables.follow(Self.packet(), through: PolicyTable.name, from: "nowhere") == nil)
-        }
-    }
 }
 
 @Suite struct LegChoiceTests {

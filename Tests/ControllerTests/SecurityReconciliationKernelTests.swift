@@ -23,7 +23,7 @@ private let wanted: SecurityState = {
 private let policies = LegPolicies.leg(from: IPPrefix(host: d), to: IPPrefix(host: h), 5300)
 
 /// What a leg is protected with, and strangers with `ip xfrm`, in a real kernel.
-@Suite(.serialized, .kernel) struct SecurityReconciliationTests {
+@Suite(.serialized, .kernel) struct SecurityReconciliationKernelTests {
     private static let id = "src 10.1.0.2 dst 10.9.0.1 proto esp spi 0x1234"
     private static let ours = UInt64.max - 5300
 

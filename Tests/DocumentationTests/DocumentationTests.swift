@@ -101,6 +101,27 @@ import Testing
         #expect(named == Set(files.map { String($0.dropLast(3)).replacing("_", with: "-") }))
     }
 
+    /// `make kernel` finds them by their suites' names.
+    @Test func testsOnTheKernelAreNamedSo() throws {
+        var found = 0
+        for file in Repository.tests where !file.path.contains("/Support/") {
+            var suite = ""
+            // A trait stands in the line before the suite where both are too long for one.
+            var isNext = false
+            for line in try Repository.text(file.path).split(separator: "\n") {
+                let hasTrait = line.contains("@") && (line.contains(".kernel") || line.contains("SPILLWAY_KERNEL_TESTS\"]"))
+                if !line.hasPrefix(" "), let name = line.firstMatch(of: /struct (\w+)/)?.1 { suite = String(name) }
+                let isSuite = line.contains("struct ")
+                if isNext || hasTrait && (isSuite || line.contains("@Test")) {
+                    #expect(suite.hasSuffix("KernelTests"), "\(suite) in \(file.path)")
+                    found += 1
+                }
+                isNext = hasTrait && line.contains("@Suite") && !isSuite
+            }
+        }
+        #expect(found > 30)
+    }
+
     @Test(arguments: Repository.documents)
     func pathsExist(document: String) throws {
         let folders = ["Sources/", "Tests/", "Examples/", "lab/", "docs/", "deploy/", "fuzz/", "bench/"]

@@ -3,7 +3,7 @@ import Testing
 
 @testable import NetlinkKit
 
-@Suite(.kernel) struct TunnelExampleTests {
+@Suite(.kernel) struct TunnelExampleKernelTests {
     private static let command = "tunnel-example 192.0.2.1 192.0.2.2 4711"
     private static let everything = "ip -j -d link; ip -j addr; ip -j route show table all"
 
@@ -73,7 +73,7 @@ import Testing
     }
 }
 
-@Suite(.kernel) struct BlockExampleTests {
+@Suite(.kernel) struct BlockExampleKernelTests {
     /// What `nft -j` has of one kind, such as "rule".
     private func listed(_ kind: String) throws -> [JSON] {
         try JSON(from: "nft -j list ruleset")["nftables"].list.map { $0[kind] }.filter { $0.value != nil }
