@@ -16,7 +16,7 @@ PROGRAM = programs.program("pingpong")
 MALLOCS = programs.program("mallocs")
 NEEDS = [spillway.binary(), PROGRAM, MALLOCS, *peers.PROGRAMS]
 GROUP = 32
-GROUPS = 250
+GROUPS = 120
 # Bytes of an IP packet; a datagram has 28 less.
 SIZES = (64, 1300)
 PORT = 5301
@@ -95,7 +95,7 @@ def allocations(lab):
 
     def counted():
         files = {host: lab.out / f"{host}.mallocs" for host in ("hg", "haap")}
-        return {host: struct.unpack("=Q", file.read_bytes())[0] for host, file in files.items()}
+        return {host: struct.unpack("=QQ", file.read_bytes())[0] for host, file in files.items()}
 
     before = counted()
     cost(lab, "allocations", SIZES[-1])

@@ -13,7 +13,7 @@ from lab.topology import CLIENT, HAAP, SERVER, Topology
 VIRTUAL_TIME = True
 PROGRAM = programs.program("flood")
 NEEDS = [spillway.binary(), PROGRAM, trace.PROGRAM]
-RATE, SECONDS = 100_000, 4
+RATE, SECONDS = 100_000, 3
 # Sender and receiver share a processor of 10⁹ instructions a second, which this much keeps busy.
 LEAST = 40_000
 # Ten looks a second at the paths of both legs, two questions each, are 40. Without these limits it asks as often as the
@@ -86,7 +86,7 @@ def bonded(lab, hg, haap, name, sources, **what):
         def more(key):
             return hg.status()["bond"]["legs"][leg][key] - was["legs"][leg][key]
 
-        lab.at_least(f"{name}: Hellos by {leg.upper()}", more("hellos_sent"), 3)
+        lab.at_least(f"{name}: Hellos by {leg.upper()}", more("hellos_sent"), 2)
         # One that was lost would be missing for good.
         lab.wait(f"{name}: all Hellos by {leg.upper()} are answered",
                  lambda: more("hellos_answered") >= more("hellos_sent"), seconds=3)
@@ -112,7 +112,7 @@ def too_big(lab, hg, haap):
     lab.at_most("too_big: requests to the kernel a second, no more", requests, TOO_BIG_REQUESTS)
 
 
-def asked(lab, haap, error: bytes, seconds=2) -> float:
+def asked(lab, haap, error: bytes, seconds=1) -> float:
     """Netlink messages of the daemon, a second of a flood of errors."""
     with trace.system_calls(lab, haap.process.pid, "sendto,sendmsg") as file:
         Flood(SPOOFED, seconds=seconds, protocol=ICMP, payload=error).rate()
@@ -121,7 +121,7 @@ def asked(lab, haap, error: bytes, seconds=2) -> float:
 
 def newcomer(lab, network):
     """A gateway that has no bond yet gets one meanwhile."""
-    flood = Flood(SPOOFED, seconds=6)
+    flood = Flood(SPOOFED, seconds=5)
     time.sleep(1)
     began = time.monotonic()
     with Spillway(lab, "hg", settings("hg", network)) as hg:

@@ -156,7 +156,8 @@ def asked(lab, haap):
     }
     for name, ask in cases.items():
         took = []
-        for _ in range(5):
+        # All of thousands take seconds: what is done once in that time is nothing beside them.
+        for _ in range(1 if name == "status_all" else 5):
             used, begun = processor(haap), time.monotonic()
             answer = ask()
             took.append((processor(haap) - used, (time.monotonic() - begun) * 1e3))

@@ -3,9 +3,10 @@
 import json
 import os
 import random
+import struct
 import time
 
-from lab import spillway
+from lab import programs, spillway
 from lab.crowd import Crowd
 from lab.measure import sizes, state
 from lab.measure.ping import Pinger
@@ -15,7 +16,8 @@ from lab.topology import SERVER
 from lab.town import Town
 
 VIRTUAL_TIME = True
-NEEDS = [spillway.binary()]
+MALLOCS = programs.program("mallocs")
+NEEDS = [spillway.binary(), MALLOCS]
 # Seconds of flapping, and bonds: SPILLWAY_SOAK_SECONDS=180 for a short form.
 SECONDS = int(os.environ.get("SPILLWAY_SOAK_SECONDS", "1800"))
 BONDS = int(os.environ.get("SPILLWAY_SOAK_BONDS", "200"))
@@ -25,14 +27,16 @@ SAMPLE_S = 10
 # Seconds until all are as they are to be, once nothing is done to them any more.
 SETTLES_S = 60
 # What may be more than at the end of the first tenth. The kernel's objects may not.
-RSS_KB, SLAB_KB, DESCRIPTORS, CONNTRACK = 512, 2048, 2, 20
+HEAP_KB, RSS_KB, SLAB_KB, DESCRIPTORS, CONNTRACK = 64, 1024, 2048, 2, 20
 # Subscribers that are no longer listed for half a round.
 UNLISTED = 5
 # Each round has another one, as long as the one before.
 LISTS = [[{"description": f"list {number}", "destination_port": 7000 + 50 * number + each} for each in range(40)]
          for number in range(3)]
 
-prepare = spillway.prepare
+def prepare():
+    spillway.prepare()
+    programs.compile("mallocs", "-shared", "-fPIC")
 
 
 def run(lab):
@@ -70,6 +74,10 @@ class Soak:
         self.gateways = {
             each: Spillway(lab, each.host, self._gateway(each)) for each in town.gateways
         }
+        for daemon in (self.haap, *self.gateways.values()):
+            # What a daemon has and has not given back says more than what is resident: how much memory the allocator
+            # keeps goes by the most that was needed at once.
+            daemon.environment = {"LD_PRELOAD": str(MALLOCS), "MALLOCS": str(lab.out / f"{daemon.host}.mallocs")}
         # By who and what: the value when two rounds were over, and the greatest since.
         self.first: dict[tuple[str, str], int] = {}
         self.greatest: dict[tuple[str, str], int] = {}
@@ -207,7 +215,7 @@ class Soak:
         self.sample()
         self.note("kernel", sizes.bpf())
         for daemon in (self.haap, *self.gateways.values()):
-            self.note(daemon.host, sizes.kernel(daemon.host))
+            self.note(daemon.host, sizes.kernel(daemon.host) | {"heap_kb": self._heap(daemon)})
         if number < FIRST:
             # What counts is the value when the first tenth is over, not the greatest before.
             self.first, self.greatest = {}, {}
@@ -217,9 +225,12 @@ class Soak:
         haap = {what: value for (who, what), value in self.greatest.items() if who == "haap"}
         self.lab.say(f"round {number}: {json.dumps(haap)}")
 
+    def _heap(self, daemon) -> int:
+        return struct.unpack("=QQ", (self.lab.out / f"{daemon.host}.mallocs").read_bytes())[1] // 1024
+
     def grown(self):
         """The greatest of the last nine tenths against the end of the first one."""
-        allowed = {"rss_kb": RSS_KB, "slab_kb": SLAB_KB, "sunreclaim_kb": SLAB_KB, "descriptors": DESCRIPTORS,
+        allowed = {"rss_kb": RSS_KB, "heap_kb": HEAP_KB, "slab_kb": SLAB_KB, "sunreclaim_kb": SLAB_KB, "descriptors": DESCRIPTORS,
                    "conntrack": CONNTRACK}
         for (who, what), value in sorted(self.first.items()):
             most = self.greatest[who, what]
