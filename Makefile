@@ -3,7 +3,7 @@
 SWIFT ?= swift
 # Scenarios that must pass for every change, two at a time: the next machine that is free takes the next one, so the
 # longest come first.
-SCENARIOS ?= ipsec queue faults reconcile flood bond-ipv6 bond life bypass-lists privileges legs lacking quota \
+SCENARIOS ?= ipsec queue faults reconcile flood bond life bypass-lists privileges legs lacking quota \
 	bypass pins limits policies diagnose radius colouring addresses resolve reload rtt mtu-ipv6 failover mtu \
 	cost hello-states relay forged ipsec-numbers events metrics names hostile-dhcp drain topology deployed
 OUT ?= lab/out
@@ -70,8 +70,8 @@ bench: build
 	lab/run --json --out $(OUT) cost
 	$(call say,what a set-up costs beside ip$(comma) tc and nft with the same objects (virtual time))
 	lab/run --json --out $(OUT) programming
-	$(call say,one TCP flow at 50 + 100 Mbit/s against DSL alone (virtual time))
-	lab/run --json --out $(OUT) bond-city
+	$(call say,one TCP flow at 50 + 100 Mbit/s against DSL alone$(comma) and one at 8 + 16 over IPv6 (virtual time))
+	lab/run --json --out $(OUT) bond-city bond-ipv6
 	$(call say,one TCP flow with LTE slow$(comma) lossy and far against the better leg (virtual time$(comma) a quarter of an hour))
 	lab/run --json --timeout 14400 --out $(OUT) cells
 	$(call say,flows over two unlike links beside GRE$(comma) bonding and MPTCP (virtual time$(comma) half an hour))

@@ -14,7 +14,7 @@ from lab.measure.counters import Counters, tcp_counters
 from lab.measure.explained import Explained
 from lab.measure.frames import Wires
 from lab.scenarios import cells
-from lab.spillway import Spillway, is_bonded, settings
+from lab.spillway import Spillway, is_bonded, settings, uses_only
 from lab.topology import CLIENT, SERVER, Topology
 
 VIRTUAL_TIME = True
@@ -51,7 +51,7 @@ def bonded(lab, network, **gateway):
 
 def first_use(lab):
     """What DSL has must not overtake what LTE gets first: TCP would take that for a loss, and grow slowly from then on."""
-    with Topology.load("village") as network, bonded(lab, network):
+    with Topology.load("village") as network, bonded(lab, network) as (hg, haap):
         time.sleep(3)
         # LTE's rate is not known yet, and then it is.
         for name in ("first", "second"):
@@ -65,6 +65,20 @@ def first_use(lab):
             lab.figure(f"{name}_flow_mbit", bulk.result().mbit)
             lab.at_most(f"the {name} flow uses LTE: segments out of order", queued, 3)
             time.sleep(3)
+        remembered(lab, network, hg, haap)
+
+
+def remembered(lab, network, hg, haap):
+    """What LTE carries is still known when either leg comes back; of LTE that was away, half of it."""
+    rate = lambda: haap.status()["bonds"][0]["lte"]["rate_kbit"]
+    for leg, other, least in (("dsl", "lte", 0.95), ("lte", "dsl", 0.45)):
+        known = rate()
+        getattr(network, leg).carrier(False)
+        hg.wait_for(f"{leg} is lost", uses_only(other))
+        lab.wait("the other end knows", lambda: haap.status()["summary"]["both_legs"] == 0)
+        getattr(network, leg).carrier(True)
+        hg.wait_for(f"{leg} is back", is_bonded, seconds=30)
+        lab.at_least(f"{leg} was lost: share of LTE's rate that is known then", rate() / known, least)
 
 
 def small_flows(lab):
