@@ -168,7 +168,6 @@ import Testing
         #expect(sets.contains("operator_dport") && sets.contains("operator_daddr_dport4"))
         #expect(!sets.contains("operator_daddr4"))
     }
-
 }
 
 @Suite struct LegChoiceTests {

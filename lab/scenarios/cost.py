@@ -2,19 +2,18 @@
 
 import contextlib
 import pathlib
-import struct
 import subprocess
 import time
 
 from lab import namespaces, peers, programs, spillway
+from lab.measure import mallocs
 from lab.measure.ping import ping
 from lab.spillway import Spillway, is_bonded, settings, uses_only
 from lab.topology import SERVER, Topology
 
 VIRTUAL_TIME = True
 PROGRAM = programs.program("pingpong")
-MALLOCS = programs.program("mallocs")
-NEEDS = [spillway.binary(), PROGRAM, MALLOCS, *peers.PROGRAMS]
+NEEDS = [spillway.binary(), PROGRAM, mallocs.PROGRAM, *peers.PROGRAMS]
 GROUP = 32
 GROUPS = 120
 # Bytes of an IP packet; a datagram has 28 less.
@@ -30,7 +29,7 @@ GCM = {"keys": "configured", "cipher": "aes-gcm", "secret": "only for the lab, a
 def prepare() -> None:
     spillway.prepare()
     programs.compile("pingpong")
-    programs.compile("mallocs", "-shared", "-fPIC")
+    mallocs.prepare()
     peers.install()
 
 
@@ -76,8 +75,8 @@ def bond(lab, network, common, weights=False, counted=False):
             hg[leg] |= {"weight": 1}
     daemons = {host: Spillway(lab, host, value) for host, value in (("haap", haap), ("hg", hg))}
     if counted:
-        for host, daemon in daemons.items():
-            daemon.environment = {"LD_PRELOAD": str(MALLOCS), "MALLOCS": str(lab.out / f"{host}.mallocs")}
+        for daemon in daemons.values():
+            mallocs.count(daemon)
     with daemons["haap"], daemons["hg"] as gateway:
         gateway.wait_for("bonded", is_bonded)
         network.lte.carrier(weights)
@@ -94,8 +93,7 @@ def allocations(lab):
     """What putting packets in order allocates; the rest of what a daemon does in that time is small beside it."""
 
     def counted():
-        files = {host: lab.out / f"{host}.mallocs" for host in ("hg", "haap")}
-        return {host: struct.unpack("=QQ", file.read_bytes())[0] for host, file in files.items()}
+        return {host: mallocs.counted(lab, host)[0] for host in ("hg", "haap")}
 
     before = counted()
     cost(lab, "allocations", SIZES[-1])

@@ -3,12 +3,11 @@
 import json
 import os
 import random
-import struct
 import time
 
-from lab import programs, spillway
+from lab import spillway
 from lab.crowd import Crowd
-from lab.measure import sizes, state
+from lab.measure import mallocs, sizes, state
 from lab.measure.ping import Pinger
 from lab.played import HELLO_S, LEASE_S
 from lab.spillway import Spillway, is_bonded, settings
@@ -16,8 +15,7 @@ from lab.topology import SERVER
 from lab.town import Town
 
 VIRTUAL_TIME = True
-MALLOCS = programs.program("mallocs")
-NEEDS = [spillway.binary(), MALLOCS]
+NEEDS = [spillway.binary(), mallocs.PROGRAM]
 # Seconds of flapping, and bonds: SPILLWAY_SOAK_SECONDS=180 for a short form.
 SECONDS = int(os.environ.get("SPILLWAY_SOAK_SECONDS", "1800"))
 BONDS = int(os.environ.get("SPILLWAY_SOAK_BONDS", "200"))
@@ -34,9 +32,10 @@ UNLISTED = 5
 LISTS = [[{"description": f"list {number}", "destination_port": 7000 + 50 * number + each} for each in range(40)]
          for number in range(3)]
 
+
 def prepare():
     spillway.prepare()
-    programs.compile("mallocs", "-shared", "-fPIC")
+    mallocs.prepare()
 
 
 def run(lab):
@@ -77,7 +76,7 @@ class Soak:
         for daemon in (self.haap, *self.gateways.values()):
             # What a daemon has and has not given back says more than what is resident: how much memory the allocator
             # keeps goes by the most that was needed at once.
-            daemon.environment = {"LD_PRELOAD": str(MALLOCS), "MALLOCS": str(lab.out / f"{daemon.host}.mallocs")}
+            mallocs.count(daemon)
         # By who and what: the value when two rounds were over, and the greatest since.
         self.first: dict[tuple[str, str], int] = {}
         self.greatest: dict[tuple[str, str], int] = {}
@@ -215,7 +214,7 @@ class Soak:
         self.sample()
         self.note("kernel", sizes.bpf())
         for daemon in (self.haap, *self.gateways.values()):
-            self.note(daemon.host, sizes.kernel(daemon.host) | {"heap_kb": self._heap(daemon)})
+            self.note(daemon.host, sizes.kernel(daemon.host) | {"heap_kb": mallocs.counted(self.lab, daemon.host)[1] // 1024})
         if number < FIRST:
             # What counts is the value when the first tenth is over, not the greatest before.
             self.first, self.greatest = {}, {}
@@ -225,13 +224,10 @@ class Soak:
         haap = {what: value for (who, what), value in self.greatest.items() if who == "haap"}
         self.lab.say(f"round {number}: {json.dumps(haap)}")
 
-    def _heap(self, daemon) -> int:
-        return struct.unpack("=QQ", (self.lab.out / f"{daemon.host}.mallocs").read_bytes())[1] // 1024
-
     def grown(self):
         """The greatest of the last nine tenths against the end of the first one."""
-        allowed = {"rss_kb": RSS_KB, "heap_kb": HEAP_KB, "slab_kb": SLAB_KB, "sunreclaim_kb": SLAB_KB, "descriptors": DESCRIPTORS,
-                   "conntrack": CONNTRACK}
+        allowed = {"rss_kb": RSS_KB, "heap_kb": HEAP_KB, "slab_kb": SLAB_KB, "sunreclaim_kb": SLAB_KB,
+                   "descriptors": DESCRIPTORS, "conntrack": CONNTRACK}
         for (who, what), value in sorted(self.first.items()):
             most = self.greatest[who, what]
             self.lab.figure(f"{who}_{what}_first", value)

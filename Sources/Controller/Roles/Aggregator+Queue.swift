@@ -23,8 +23,8 @@ extension Aggregator {
 
     func setLTERate(of id: UInt32, _ bond: Bond, _ cir: BitRate, _ configured: BitRate?) {
         guard settings.colour.overflow == .queue, settings.colour.distribution == .overflow, bond.legs.count > 1 else {
-            if let known = RememberedLegRate(lteRates[id]?.record, now: Clock.now()) { lteRemembered[id] = known }
-            if bond.legs[.secondary] == nil { lteRemembered[id]?.left() }
+            let isUp = bond.legs[.secondary] != nil
+            RememberedLegRate.rest(&lteRemembered[id], lteRates[id]?.record, isUp: isUp, now: Clock.now())
             return forgetLTE(of: id)
         }
         let limits = LegRate.Settings(

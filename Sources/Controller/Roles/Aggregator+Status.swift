@@ -28,8 +28,9 @@ extension Aggregator {
         counts.add("shown", found.shown.count)
         object.add("summary", counts)
         // Few are read anew, unless they have just been.
-        let old = found.shown.filter { now - (ledger.entries[$0]?.at ?? Instant(nanoseconds: 0)) > .seconds(1) }
-        if found.shown.count <= Self.leastBatch { read(old, now) }
+        if found.shown.count <= Self.leastBatch {
+            read(found.shown.filter { now - (ledger.entries[$0]?.at ?? Instant(nanoseconds: 0)) > .seconds(1) }, now)
+        }
         if let leases { object.add("addresses", leases.json) }
         if let forged = common.counter(SourceTable.counter, in: SourceTable.table) { object.add("forged_sources", forged) }
         if let radius { object.add("radius", radius.json) }

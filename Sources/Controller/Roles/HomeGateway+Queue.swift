@@ -37,8 +37,7 @@ extension HomeGateway {
 
     /// There are not both legs any more.
     func restLTE(isUp: Bool) {
-        if let known = RememberedLegRate(lteRate?.record, now: Clock.now()) { lteRemembered = known }
-        if !isUp { lteRemembered?.left() }
+        RememberedLegRate.rest(&lteRemembered, lteRate?.record, isUp: isUp, now: Clock.now())
         lteRate = nil
     }
 

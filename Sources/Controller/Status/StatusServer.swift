@@ -155,8 +155,7 @@ final class StatusServer {
         case .text(let text):
             // Its end of the connection may be closed already: what it asked for is sent all the same.
             connection.isPaused = true
-            connection.write(text)
-            end(connection)
+            end(connection, text)
         case .pieces(let next):
             connection.isPaused = true
             clients[connection.descriptor]?.next = next
@@ -170,11 +169,10 @@ final class StatusServer {
             }
         }
     }
-}
 
-extension StatusServer {
-    private func end(_ connection: Connection) {
-        connection.write("\n")
+    /// - Parameter rest: of the answer
+    private func end(_ connection: Connection, _ rest: String = "") {
+        connection.write(rest + "\n")
         connection.endsWhenSent = true
     }
 }

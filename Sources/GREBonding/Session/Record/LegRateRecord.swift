@@ -48,15 +48,25 @@ public struct RememberedLegRate: Hashable, Sendable {
         since = now
     }
 
+    /// A bond has one leg alone, or none: what was known until now is kept.
+    /// - Parameter isUp: whether the second leg is there
+    public static func rest(
+        _ remembered: inout RememberedLegRate?, _ known: LegRateRecord?, isUp: Bool, now: Instant
+    ) {
+        if let known = RememberedLegRate(known, now: now) { remembered = known }
+        if !isUp { remembered?.left() }
+    }
+
     /// The leg itself was lost.
-    public mutating func left() { wasAway = true }
+    mutating func left() { wasAway = true }
 
     /// What a bond that has both legs again begins with. A leg that was away may carry less than it did, so it gets half of
     /// that, and is measured anew; nil: nothing.
     public func record(now: Instant) -> LegRateRecord? {
         guard now - since <= Self.longest else { return nil }
         guard wasAway else { return record }
-        return LegRateRecord(rate: max(record.rate / 2, 1), capacity: record.capacity.map { max($0 / 2, 1) }, base: record.base,
+        return LegRateRecord(
+            rate: max(record.rate / 2, 1), capacity: record.capacity.map { max($0 / 2, 1) }, base: record.base,
             isWorthUsing: true)
     }
 }
