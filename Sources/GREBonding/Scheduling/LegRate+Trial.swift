@@ -1,6 +1,38 @@
-// A leg of which nothing is known yet gets little at a time.
+// A leg of which nothing is known yet gets little at a time, or what configuration says.
 extension LegRate {
+    /// Half of what configuration says, which is found to be more or less within some round trips; less takes longer than
+    /// TCP's first growth, which is over when the first leg is full.
+    mutating func beginAsTold() {
+        guard let ceiling = settings.ceiling, ceiling / 2 > rate else { return }
+        rate = ceiling / 2
+        trial = nil
+        isTold = true
+        limit()
+    }
+
+    /// What is told is far more than the leg carries. What is queued there has to go before anything can be measured, which
+    /// the next probe is to say.
+    mutating func toldTooMuch(_ late: Duration, _ now: Instant) {
+        guard rate <= Self.first(settings) else {
+            rate = min(Self.slowest, settings.least)
+            probe = nil
+            return note(now)
+        }
+        // Longer than any queue.
+        if late > .seconds(3) { beginTrial() }
+    }
+
+    /// - Returns: whether the search begins anew, as what is told was far too much
+    mutating func judgeTold(_ probe: Probe) -> Bool {
+        let wasTooMuch = rate <= Self.first(settings)
+        isTold = !wasTooMuch && !probe.isFull && probe.wait <= allowed
+        if wasTooMuch { beginTrial() }
+        return wasTooMuch
+    }
+
     mutating func beginTrial() {
+        probe = nil
+        isTold = false
         trialAt = nil
         isWorthUsing = true
         beforeCut = nil

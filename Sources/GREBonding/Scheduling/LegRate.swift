@@ -86,6 +86,8 @@ public struct LegRate: Hashable, Sendable {
     /// When the rate changed last.
     private var changed: Instant?
     var isSearching = true
+    /// Whether the rate is what configuration says, and nothing was measured at it.
+    var isTold = false
     private var stuck = 0
     private var stuckLeast: Duration = .zero
     var beforeCut: UInt64?
@@ -170,7 +172,7 @@ public struct LegRate: Hashable, Sendable {
         if !isFull { gaps += 1 }
         if let probe {
             overdue(probe, now)
-            if self.probe != nil { return false }
+            if self.probe != nil || trial != nil { return false }
         }
         guard isLoaded || base.value == nil else { return false }
         // A probe is to meet what is sent at the present rate, and as much of it as there may be.
@@ -206,6 +208,7 @@ public struct LegRate: Hashable, Sendable {
         let wasCut = beforeCut
         beforeCut = nil
         if trial != nil { return judgeTrial(probe) }
+        if isTold, judgeTold(probe) { return }
         if let wasCut, probe.wait <= Self.target { rate = max(rate, wasCut) }
         let carried = last.map { last in capacity(last, probe) } ?? nil
         if let carried {
@@ -288,7 +291,7 @@ public struct LegRate: Hashable, Sendable {
     }
 
     /// The rate has changed.
-    private mutating func note(_ now: Instant) { changed = now }
+    mutating func note(_ now: Instant) { changed = now }
 
     /// A probe that does not come back waits in a queue, or is lost: the rate is cut, and restored when the next one
     /// finds no queue. Where no probe ever comes back nothing can be known.
@@ -306,6 +309,7 @@ public struct LegRate: Hashable, Sendable {
             return
         }
         guard age > expected + allowed + Self.patience else { return }
+        if isTold { return toldTooMuch(age - expected, now) }
         let cuts = min(3, (age - expected - allowed).nanoseconds / Self.patience.nanoseconds)
         if beforeCut == nil { beforeCut = rate }
         while cutCount < cuts {

@@ -51,7 +51,10 @@ import Testing
         #expect(remembered.record(now: now + .seconds(601)) == nil, "too long ago")
         #expect(RememberedLegRate(nil, now: now) == nil)
         let bad = LegRateRecord(rate: 100, capacity: nil, base: nil, isWorthUsing: false)
-        #expect(bad != nil && RememberedLegRate(bad, now: now) == nil, "it is tried like a new one")
+        var worthless = try #require(RememberedLegRate(bad, now: now))
+        #expect(worthless.record(now: now) == bad, "it stays left for a while")
+        worthless.left()
+        #expect(worthless.record(now: now) == nil, "it is tried like a new one")
         // It is full again within a second, or found to carry a tenth.
         for mbit in [8, 0.8] {
             var again = LegRate(Self.told, half, now: now)
@@ -64,6 +67,33 @@ import Testing
     }
 
     /// A record may say anything, and settings may be others now.
+    /// A leg that carries what configuration says is full soon. One that carries a tenth is found to, and one that carries
+    /// a hundredth is left: what comes until the first probe is late is all that is too much.
+    @Test(arguments: [(15.6, 0.9), (8, 0.9), (1.6, 0.8), (0.16, 0)], [50, 150, 450] as [Int64])
+    func aLegBeginsWithHalfOfWhatIsTold(leg: (mbit: Double, share: Double), base: Int64) {
+        var rate = LegRate(Self.told, nil, now: Self.start)
+        #expect(rate.rate == 980_000 && rate.end == nil && rate.record == nil, "what is told is not known")
+        var link = LoadedLink(leg.mbit, .milliseconds(base))
+        // The round trip is known before the leg is used.
+        link.demand = 0
+        var now = link.run(&rate, from: Self.start, seconds: 2)
+        #expect(rate.rate == 980_000)
+        link.demand = 1
+        now = link.run(&rate, from: now, seconds: 5)
+        #expect(link.worst * leg.mbit < .milliseconds(8 * (350 + base)), "\(link.worst)")
+        now = link.run(&rate, from: now, seconds: 5)
+        let share = base < 450 ? leg.share : leg.share / 4
+        #expect(link.used >= share && rate.isWorthUsing == (leg.share > 0), "\(link.used) \(rate)")
+        if leg.mbit > 1, base < 450 { #expect(link.worst < .milliseconds(100), "\(link.worst)") }
+    }
+
+    @Test func withoutBeingToldALegIsTried() {
+        let rate = LegRate(LegRate.Settings(ceiling: nil, least: 50_000), nil, now: Self.start)
+        #expect(rate.end != nil && rate.rate == 62_500)
+        let less = LegRate(LegRate.Settings(ceiling: 100_000, least: 50_000), nil, now: Self.start)
+        #expect(less.end != nil && less.rate == 62_500, "half of it would be too little to begin with")
+    }
+
     @Test func aRateThatWasKnownIsHeldToTheSettings() throws {
         let record = LegRateRecord(rate: 1 << 40, capacity: 1 << 40, base: .milliseconds(50), isWorthUsing: true)
         var rate = LegRate(Self.told, record, now: Self.start)

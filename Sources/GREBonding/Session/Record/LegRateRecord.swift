@@ -41,9 +41,9 @@ public struct RememberedLegRate: Hashable, Sendable {
     private let since: Instant
     private var wasAway = false
 
-    /// nil: nothing is known, or nothing good.
+    /// nil: nothing is known.
     public init?(_ record: LegRateRecord?, now: Instant) {
-        guard let record, record.isWorthUsing else { return nil }
+        guard let record else { return nil }
         self.record = record
         since = now
     }
@@ -61,10 +61,11 @@ public struct RememberedLegRate: Hashable, Sendable {
     mutating func left() { wasAway = true }
 
     /// What a bond that has both legs again begins with. A leg that was away may carry less than it did, so it gets half of
-    /// that, and is measured anew; nil: nothing.
+    /// that, and is measured anew; if it was not worth using, it may be now. nil: what a new leg begins with.
     public func record(now: Instant) -> LegRateRecord? {
         guard now - since <= Self.longest else { return nil }
         guard wasAway else { return record }
+        guard record.isWorthUsing else { return nil }
         return LegRateRecord(
             rate: max(record.rate / 2, 1), capacity: record.capacity.map { max($0 / 2, 1) }, base: record.base,
             isWorthUsing: true)
@@ -94,7 +95,7 @@ public struct KeptLegRate: Hashable, Sendable {
 extension LegRate {
     /// What another process would have to know now; nil: nothing is known of the leg.
     public var record: LegRateRecord? {
-        guard trial == nil || !isWorthUsing else { return nil }
+        guard trial == nil && !isTold || !isWorthUsing else { return nil }
         // A cut for a probe that may be lost is not known to be right.
         return LegRateRecord(
             rate: max(rate, beforeCut ?? 0), capacity: capacity, base: base.value.map(Duration.nanoseconds),
@@ -102,10 +103,13 @@ extension LegRate {
     }
 
     /// Goes on with what a process before has found. The first sample says where the leg's count of bytes begins.
-    /// - Parameter record: nil: nothing is known of the leg
+    /// - Parameter record: nil: nothing is known of the leg but what configuration says
     public init(_ settings: Settings, _ record: LegRateRecord?, now: Instant) {
         self.init(settings)
-        guard let record else { return }
+        guard let record else {
+            beginAsTold()
+            return
+        }
         rate = record.rate
         capacity = record.capacity
         if let base = record.base { self.base.add(base.nanoseconds, at: now.nanoseconds) }
