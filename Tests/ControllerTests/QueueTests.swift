@@ -28,9 +28,13 @@ import Testing
         #expect((250_000_000...260_000_000).contains(far.patience))
         #expect(far.target > far.patience && far.limit > far.target && far.interval > far.patience)
         // What tries a leg is too little to make a flow wait.
-        var tried = colouring(later: 215, rate: 100_000)
+        var tried = colouring(later: 15, rate: 100_000)
         tried.second.end = 8_000
         #expect(tried.plan.patience == 5_000_000)
+        // But a flow whose packets come so late once only grows no more.
+        tried = colouring(later: 215)
+        tried.second.end = 8_000
+        #expect(tried.plan.patience == far.patience)
         // A packet that takes long on a slow leg comes later for that.
         #expect(colouring(later: 15, rate: 100_000).plan.patience > colouring(later: 15).plan.patience)
     }

@@ -7,6 +7,25 @@ import Observation
 
 // What the control socket tells of an aggregation point.
 extension Aggregator {
+    func answer(_ request: Request) -> StatusServer.Reply {
+        switch request {
+        case .status(let query): return status(query)
+        case .drain:
+            putAddresses(Clock.now(), takesBonds: false)
+            run(point.handle(.drain, now: Clock.now()))
+            return .text(Answer.done(unless: nil))
+        case .diagnose: return .text(Answer.done(unless: "a diagnostic begins at the gateway"))
+        case .top(let count): return .text(facts(.extremes(count)).json.description)
+        case .explain(let flow): return .text(explain(flow))
+        case .monitor, .reload: return .text(Answer.done(unless: "not a question"))
+        }
+    }
+
+    /// "12 bonds", "3 bonds, draining"
+    var summary: String {
+        "\(point.sessions.count) bond\(point.sessions.count == 1 ? "" : "s")\(point.isDraining ? ", draining" : "")"
+    }
+
     /// The bonds come last, and where they are many piece by piece; one that ends meanwhile is left out.
     func status(_ query: StatusQuery) -> StatusServer.Reply {
         let now = Clock.now()

@@ -307,27 +307,6 @@ final class Aggregator: Role {
         self.settings = settings
         took(from: old)
     }
-
-    // MARK: Status
-
-    func answer(_ request: Request) -> StatusServer.Reply {
-        switch request {
-        case .status(let query): return status(query)
-        case .drain:
-            putAddresses(Clock.now(), takesBonds: false)
-            run(point.handle(.drain, now: Clock.now()))
-            return .text(Answer.done(unless: nil))
-        case .diagnose: return .text(Answer.done(unless: "a diagnostic begins at the gateway"))
-        case .top(let count): return .text(facts(.extremes(count)).json.description)
-        case .explain(let flow): return .text(explain(flow))
-        case .monitor, .reload: return .text(Answer.done(unless: "not a question"))
-        }
-    }
-
-    /// "12 bonds", "3 bonds, draining"
-    var summary: String {
-        "\(point.sessions.count) bond\(point.sessions.count == 1 ? "" : "s")\(point.isDraining ? ", draining" : "")"
-    }
 }
 
 extension SessionParameters {
@@ -342,27 +321,5 @@ extension SessionParameters {
         bypassBandwidthCheckInterval = settings.bypassCheckInterval.seconds
         idleTimeout = settings.idleTimeout.seconds
         noTrafficMonitoredInterval = settings.noTrafficMonitoredInterval.seconds
-    }
-}
-
-extension KernelState {
-    /// Interfaces whose reverse path filter would drop a leg's packets once their source is rewritten. The interface's
-    /// own setting and that for all are combined: the larger one holds.
-    func strictInterfaces() throws(KernelError) -> [String] {
-        let all = Self.reversePathFilterOfAll()
-        return try route.links().compactMap { link in
-            guard link.name != "lo", link.name != CanonicalDevice.name,
-                let own = link.ipv4?[.reversePathFilter], max(own, all) == 1
-            else { return nil }
-            return link.name
-        }
-    }
-
-    private static func reversePathFilterOfAll() -> UInt32 {
-        let file = open("/proc/sys/net/ipv4/conf/all/rp_filter", O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return 0 }
-        defer { close(file) }
-        var digit: UInt8 = 0
-        return read(file, &digit, 1) == 1 && (0x30...0x32).contains(digit) ? UInt32(digit - 0x30) : 0
     }
 }

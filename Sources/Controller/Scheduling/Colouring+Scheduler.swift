@@ -48,10 +48,12 @@ extension Colouring {
             // A flow whose packets wait for each other at the far end must have enough under way to keep the first leg
             // busy meanwhile. That is so if as much waits here when the second leg is first used.
             let later = second.delay &+ ((cost &* 1500) >> 16)
-            // Two packets that try a leg of which nothing is known need no such queue.
-            let much = second.end == nil ? later - min(later, Queue.little) : 0
+            // Two packets that try a leg of which nothing is known need no such queue, unless they come so late that a flow's
+            // first growth ends by them.
+            let isFar = second.delay > UInt64(Resequencer.longestRest) - Queue.jitter
+            let much = second.end == nil || isFar ? later - min(later, Queue.little) : 0
             plan.patience = much &+ much / 4 &+ Queue.margin
-            guard second.delay <= UInt64(Resequencer.longestRest) - Queue.jitter else { break }
+            guard !isFar else { break }
             plan.later = second.delay + Queue.jitter
             // What the first leg carries meanwhile is there sooner without the second one.
             let soon = LegRate.carried(firstRate, .nanoseconds(Int64(later)))

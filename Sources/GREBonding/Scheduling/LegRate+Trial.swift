@@ -10,6 +10,15 @@ extension LegRate {
         limit()
     }
 
+    /// Takes by how much its packets arrive later than by the other leg. What is told is not begun with on a leg that is
+    /// later by more than the other one can wait, as flows that grow do not use it and too much is noticed late: it is
+    /// tried, and then gets a quarter.
+    public mutating func isLater(by delay: Duration) {
+        guard isTold, rate > Self.first(settings), delay.nanoseconds > Resequencer.longestRest else { return }
+        beginTrial()
+        afterTrial = settings.ceiling.map { $0 / 4 }
+    }
+
     /// What is told is far more than the leg carries. What is queued there has to go before anything can be measured, which
     /// the next probe is to say.
     mutating func toldTooMuch(_ late: Duration, _ now: Instant) {
@@ -33,6 +42,7 @@ extension LegRate {
     mutating func beginTrial() {
         probe = nil
         isTold = false
+        afterTrial = nil
         trialAt = nil
         isWorthUsing = true
         beforeCut = nil
@@ -74,7 +84,10 @@ extension LegRate {
         let allowed = max(allowed, Self.patience)
         switch trial?.answered(wait: probe.wait, isFull: probe.isFull, allowed: allowed) {
         case .isTooSlow: isWorthUsing = false
-        case .passed: return trial = nil
+        case .passed:
+            trial = nil
+            rate = max(rate, afterTrial ?? 0)
+            return limit()
         case .goesOn, nil: break
         }
         trial?.begin(at: total)

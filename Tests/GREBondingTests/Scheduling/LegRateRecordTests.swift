@@ -87,6 +87,18 @@ import Testing
         if leg.mbit > 1, base < 450 { #expect(link.worst < .milliseconds(100), "\(link.worst)") }
     }
 
+    @Test func aFarLegIsTried() {
+        var rate = LegRate(Self.told, nil, now: Self.start)
+        rate.isLater(by: .milliseconds(62))
+        #expect(rate.end == nil)
+        rate.isLater(by: .milliseconds(65))
+        #expect(rate.end != nil && rate.rate == 62_500)
+        let known = LegRateRecord(rate: 1_000_000, capacity: nil, base: nil, isWorthUsing: true)
+        var second = LegRate(Self.told, known, now: Self.start)
+        second.isLater(by: .milliseconds(200))
+        #expect(second.end == nil && second.record == known, "what was found holds")
+    }
+
     @Test func withoutBeingToldALegIsTried() {
         let rate = LegRate(LegRate.Settings(ceiling: nil, least: 50_000), nil, now: Self.start)
         #expect(rate.end != nil && rate.rate == 62_500)
