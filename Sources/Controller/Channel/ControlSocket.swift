@@ -159,14 +159,11 @@ enum SocketAddress {
             withUnsafeMutableBytes(of: &value.sin6_addr) { $0.copyBytes(from: a.bytes) }
             withUnsafeMutableBytes(of: &storage) { $0.storeBytes(of: value, as: sockaddr_in6.self) }
         }
-        var result: Result<R, E>?
-        withUnsafePointer(to: &storage) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { rebound in
-                do throws(E) { result = .success(try body(rebound, socklen_t(size))) } catch { result = .failure(error) }
+        return try withUnsafePointer(to: &storage) { pointer throws(E) in
+            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { rebound throws(E) in
+                try body(rebound, socklen_t(size))
             }
         }
-        guard let result else { preconditionFailure("withUnsafePointer always calls its body") }
-        return try result.get()
     }
 
     /// Datagrams that the kernel dropped because a socket's receive buffer was full.
