@@ -101,7 +101,7 @@ extension Aggregator {
 
     func adjustQueue(of id: UInt32) {
         guard lteRates[id] != nil else { return }
-        lteRates[id]?.isLater(by: secondaryDelay(of: id))
+        lteRates[id]?.arrivesLater(by: secondaryDelay(of: id))
         let second = secondLeg(of: id, nil)
         common.state.adjust(.bond(id)) { $0.second = second }
         resequence(id)

@@ -106,7 +106,7 @@ extension HomeGateway {
 
     private func adjustQueue() {
         guard lteRate != nil else { return }
-        lteRate?.isLater(by: secondaryDelay)
+        lteRate?.arrivesLater(by: secondaryDelay)
         let second = secondLeg
         common.state.adjust(.bond(0)) { $0.second = second }
     }

@@ -13,16 +13,19 @@ extension LegRate {
     /// Takes by how much its packets arrive later than by the other leg. What is told is not begun with on a leg that is
     /// later by more than the other one can wait, as flows that grow do not use it and too much is noticed late: it is
     /// tried, and then gets a quarter.
-    public mutating func isLater(by delay: Duration) {
-        guard isTold, rate > Self.first(settings), delay.nanoseconds > Resequencer.longestRest else { return }
+    public mutating func arrivesLater(by delay: Duration) {
+        guard isTold, !isLowered, delay.nanoseconds > Resequencer.longestRest else { return }
         beginTrial()
         afterTrial = settings.ceiling.map { $0 / 4 }
     }
 
+    /// Whether what is told was found to be far too much, and what is queued has to go.
+    private var isLowered: Bool { isTold && rate <= Self.first(settings) }
+
     /// What is told is far more than the leg carries. What is queued there has to go before anything can be measured, which
     /// the next probe is to say.
     mutating func toldTooMuch(_ late: Duration, _ now: Instant) {
-        guard rate <= Self.first(settings) else {
+        guard isLowered else {
             rate = min(Self.slowest, settings.least)
             probe = nil
             return note(now)
@@ -33,10 +36,12 @@ extension LegRate {
 
     /// - Returns: whether the search begins anew, as what is told was far too much
     mutating func judgeTold(_ probe: Probe) -> Bool {
-        let wasTooMuch = rate <= Self.first(settings)
-        isTold = !wasTooMuch && !probe.isFull && probe.wait <= allowed
-        if wasTooMuch { beginTrial() }
-        return wasTooMuch
+        guard !isLowered else {
+            beginTrial()
+            return true
+        }
+        isTold = !probe.isFull && probe.wait <= allowed
+        return false
     }
 
     mutating func beginTrial() {

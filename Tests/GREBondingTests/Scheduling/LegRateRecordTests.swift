@@ -66,7 +66,6 @@ import Testing
         }
     }
 
-    /// A record may say anything, and settings may be others now.
     /// A leg that carries what configuration says is full soon. One that carries a tenth is found to, and one that carries
     /// a hundredth is left: what comes until the first probe is late is all that is too much.
     @Test(arguments: [(15.6, 0.9), (8, 0.9), (1.6, 0.8), (0.16, 0)], [50, 150, 450] as [Int64])
@@ -89,13 +88,13 @@ import Testing
 
     @Test func aFarLegIsTried() {
         var rate = LegRate(Self.told, nil, now: Self.start)
-        rate.isLater(by: .milliseconds(62))
+        rate.arrivesLater(by: .milliseconds(62))
         #expect(rate.end == nil)
-        rate.isLater(by: .milliseconds(65))
+        rate.arrivesLater(by: .milliseconds(65))
         #expect(rate.end != nil && rate.rate == 62_500)
         let known = LegRateRecord(rate: 1_000_000, capacity: nil, base: nil, isWorthUsing: true)
         var second = LegRate(Self.told, known, now: Self.start)
-        second.isLater(by: .milliseconds(200))
+        second.arrivesLater(by: .milliseconds(200))
         #expect(second.end == nil && second.record == known, "what was found holds")
     }
 
@@ -106,6 +105,7 @@ import Testing
         #expect(less.end != nil && less.rate == 62_500, "half of it would be too little to begin with")
     }
 
+    /// A record may say anything, and settings may be others now.
     @Test func aRateThatWasKnownIsHeldToTheSettings() throws {
         let record = LegRateRecord(rate: 1 << 40, capacity: 1 << 40, base: .milliseconds(50), isWorthUsing: true)
         var rate = LegRate(Self.told, record, now: Self.start)
