@@ -48,7 +48,7 @@ public struct TunnelEncapsulation: Hashable, Sendable {
         self.destinationPort = destinationPort
     }
 
-    init(_ attributes: borrowing AttributeReader<GRESpace>) {
+    init(_ attributes: borrowing AttributeTable<GRESpace>) {
         kind = attributes.get(GRESpace.encapType).flatMap(Kind.init) ?? .none
         guard kind != .none else {
             // Some tools set flags although there is no encapsulation; they mean nothing then.
@@ -100,7 +100,7 @@ public struct GRETunnel: Hashable, Sendable {
         self.output = output
     }
 
-    init(_ attributes: borrowing AttributeReader<GRESpace>) {
+    init(_ attributes: borrowing AttributeTable<GRESpace>) {
         local = attributes.get(GRESpace.local4) ?? .any
         remote = attributes.get(GRESpace.remote4) ?? .any
         input = GREOptions(

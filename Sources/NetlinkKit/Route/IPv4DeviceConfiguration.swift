@@ -38,3 +38,46 @@ public enum ReversePathFilter: UInt32, Sendable {
     /// By any interface.
     case loose = 2
 }
+
+/// The reverse path filters of this network. What holds for a device is the larger one of its own and that for all.
+public struct ReversePathFilters: Hashable, Sendable {
+    public var all = ReversePathFilter.off
+    /// By the device's index.
+    public var devices: [UInt32: ReversePathFilter] = [:]
+
+    /// Devices for which this holds.
+    public func devices(with filter: ReversePathFilter) -> [UInt32] {
+        devices.filter { max($0.value.rawValue, all.rawValue) == filter.rawValue }.keys.sorted()
+    }
+}
+
+/// `NETCONFA_*`
+private enum NetworkConfigurationSpace {
+    static let link = Attribute<NetworkConfigurationSpace, Int32>(NETCONFA_IFINDEX, "NETCONFA_IFINDEX")
+    static let reversePathFilter = Attribute<NetworkConfigurationSpace, UInt32>(NETCONFA_RP_FILTER, "NETCONFA_RP_FILTER")
+}
+
+extension Exchange {
+    /// Lists a few numbers of each device, where a list of devices has all that is known of them.
+    public func reversePathFilters() throws(KernelError) -> ReversePathFilters {
+        let request = Request(
+            Operation("list", "IPv4 settings"), type: UInt16(RTM_GETNETCONF), flags: .dump,
+            header: netconfmsg(ncm_family: UInt8(AF_INET)), NetworkConfigurationSpace.self
+        ) { _ in }
+        let list = try dump(request) { message -> (link: Int32, filter: ReversePathFilter)? in
+            guard message.type == UInt16(RTM_NEWNETCONF) else { return nil }
+            let attributes = message.attributes(
+                after: MemoryLayout<netconfmsg>.size, of: NetworkConfigurationSpace.self)
+            guard let link = attributes.get(NetworkConfigurationSpace.link),
+                let filter = attributes.get(NetworkConfigurationSpace.reversePathFilter)
+            else { return nil }
+            return ReversePathFilter(rawValue: filter).map { (link, $0) }
+        }
+        var filters = ReversePathFilters()
+        for (link, filter) in list {
+            // What a new device begins with says nothing of those that there are.
+            if link > 0 { filters.devices[UInt32(link)] = filter } else if link == NETCONFA_IFINDEX_ALL { filters.all = filter }
+        }
+        return filters
+    }
+}

@@ -52,7 +52,7 @@ public struct IPv6GRETunnel: Hashable, Sendable {
         self.output = output
     }
 
-    init(_ attributes: borrowing AttributeReader<GRESpace>) {
+    init(_ attributes: borrowing AttributeTable<GRESpace>) {
         local = attributes.get(GRESpace.local6) ?? .any
         remote = attributes.get(GRESpace.remote6) ?? .any
         input = GREOptions(

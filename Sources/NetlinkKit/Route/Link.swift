@@ -53,7 +53,7 @@ extension Link {
         guard [RTM_NEWLINK, RTM_DELLINK].contains(Int(message.type)), let header = message.header(ifinfomsg.self),
             header.ifi_family == UInt8(AF_UNSPEC)
         else { return nil }
-        let attributes = message.attributes(after: MemoryLayout<ifinfomsg>.size, of: LinkSpace.self)
+        let attributes = AttributeTable(message.attributes(after: MemoryLayout<ifinfomsg>.size, of: LinkSpace.self))
         index = UInt32(bitPattern: header.ifi_index)
         flags = header.ifi_flags
         name = attributes.get(LinkSpace.name) ?? ""

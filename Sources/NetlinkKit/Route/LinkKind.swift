@@ -31,10 +31,10 @@ public enum LinkKind: Hashable, Sendable {
     init(_ info: borrowing AttributeReader<LinkInfoSpace>) {
         let name = info.get(LinkInfoSpace.kind) ?? ""
         switch name {
-        case "gre": self = .gre(GRETunnel(info.nested(LinkInfoSpace.gre)))
-        case "gretap": self = .gretap(GRETunnel(info.nested(LinkInfoSpace.gre)))
-        case "ip6gre": self = .ip6gre(IPv6GRETunnel(info.nested(LinkInfoSpace.gre)))
-        case "ip6gretap": self = .ip6gretap(IPv6GRETunnel(info.nested(LinkInfoSpace.gre)))
+        case "gre": self = .gre(GRETunnel(AttributeTable(info.nested(LinkInfoSpace.gre))))
+        case "gretap": self = .gretap(GRETunnel(AttributeTable(info.nested(LinkInfoSpace.gre))))
+        case "ip6gre": self = .ip6gre(IPv6GRETunnel(AttributeTable(info.nested(LinkInfoSpace.gre))))
+        case "ip6gretap": self = .ip6gretap(IPv6GRETunnel(AttributeTable(info.nested(LinkInfoSpace.gre))))
         case "dummy": self = .dummy
         case "ifb": self = .ifb
         case "veth": self = .veth(nil)

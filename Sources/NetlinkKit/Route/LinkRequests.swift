@@ -149,7 +149,7 @@ extension Link {
 extension Exchange {
     /// All devices, or those of one kind (such as `gre`; filtered by the kernel).
     public func links(kind: String? = nil) throws(KernelError) -> [Link] {
-        try dump(Self.linkDump(kind)) { Link($0) }
+        try dump(Self.linkDump(kind, Self.noCounters)) { Link($0) }
     }
 
     /// The counters of all devices by index.
@@ -159,19 +159,25 @@ extension Exchange {
     }
 
     /// - Returns: nil when there is no such device
-    public func link(_ link: LinkReference) throws(KernelError) -> Link? { try read(link) { Link($0) } }
+    public func link(_ link: LinkReference) throws(KernelError) -> Link? { try read(link, Self.noCounters) { Link($0) } }
 
     /// - Returns: nil when there is no such device
     public func linkStatistics(_ link: LinkReference) throws(KernelError) -> LinkStatistics? {
         try read(link) { LinkStatistics.read($0)?.statistics }
     }
 
+    /// Counters are the larger part of what the kernel would tell of a device, and of what that costs it (Linux 4.6).
+    private static let noCounters = UInt32(RTEXT_FILTER_SKIP_STATS)
+
     private func read<Value>(
-        _ link: LinkReference, _ parse: (borrowing Message) -> Value?
+        _ link: LinkReference, _ filter: UInt32? = nil, _ parse: (borrowing Message) -> Value?
     ) throws(KernelError) -> Value? {
         let request = Request(
             Operation("read", "\(link)"), type: UInt16(RTM_GETLINK), flags: [], header: link.header, LinkSpace.self
-        ) { $0.put(LinkSpace.name, ifPresent: link.name) }
+        ) {
+            $0.put(LinkSpace.name, ifPresent: link.name)
+            $0.put(LinkSpace.extensionMask, ifPresent: filter)
+        }
         do throws(KernelError) {
             for bytes in try ask(request) {
                 if let message = Message(bytes.span.bytes, at: 0), let value = parse(message) { return value }
@@ -182,10 +188,11 @@ extension Exchange {
         }
     }
 
-    private static func linkDump(_ kind: String?) -> Request {
+    private static func linkDump(_ kind: String?, _ filter: UInt32? = nil) -> Request {
         Request(
             Operation("list", "links"), type: UInt16(RTM_GETLINK), flags: .dump, header: ifinfomsg(), LinkSpace.self
         ) { writer in
+            writer.put(LinkSpace.extensionMask, ifPresent: filter)
             if let kind { writer.nest(LinkSpace.info) { $0.put(LinkInfoSpace.kind, kind) } }
         }
     }
