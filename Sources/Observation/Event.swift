@@ -22,8 +22,14 @@ public struct Event: Hashable, Sendable {
     /// Control characters become blanks: a value is one line, may be a variable of a program's environment, and must not
     /// give orders to a terminal.
     public mutating func add(_ name: EventField, _ value: any CustomStringConvertible) {
+        let whole = value.description
+        // Nearly all are short and of ASCII.
+        if whole.utf8.count <= Self.valueLimit, whole.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) {
+            fields.append(Field(name: name, value: whole))
+            return
+        }
         var text = String.UnicodeScalarView()
-        for scalar in value.description.unicodeScalars.prefix(Self.valueLimit) {
+        for scalar in whole.unicodeScalars.prefix(Self.valueLimit) {
             text.append(scalar.properties.generalCategory == .control ? " " : scalar)
         }
         fields.append(Field(name: name, value: String(decoding: String(text).utf8.prefix(Self.valueLimit), as: UTF8.self)))
