@@ -89,6 +89,8 @@ import Testing
         let all = try #require(run(["rp_filter eth0 1", bond.line(number: 3), moved.line(number: 3)]))
         #expect(all.filters == ["eth0": .strict] && all.bonds.count == 1)
         #expect(all.bonds[7]?.bond == moved && all.bonds[7]?.number == 3)
+        let isDevice = all.isDevice("bond")
+        #expect(isDevice("bond3") && !["bond", "bond0", "bond30", "bond3x", "3", "eth3"].contains(where: isDevice))
         #expect(run([bond.line(number: 3), "gone 7"])?.bonds.isEmpty == true)
         for wrong in ["gone x", "rp_filter eth0 9", "rp_filter  1", "nonsense", ""] { #expect(run([wrong]) == nil) }
     }

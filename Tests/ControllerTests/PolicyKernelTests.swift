@@ -15,7 +15,7 @@ import Testing
         try inNewNamespace { state in
             var objects: [KernelObject] = [.ruleset(policy.ruleset())]
             objects += MatchSets(MatchSetsTests.items).elements.map { .contents(PolicyTable.set(.operator, $0), $1) }
-            objects.append(.element(PolicyTable.open, Element(.raw([2]))))
+            objects.append(.element(SharedSet(PolicyTable.open), Element(.raw([2]))))
             #expect(state.apply(objects, for: .policy))
             try shell("nft -j list ruleset")
             let listed = try shell("nft list ruleset")
@@ -53,7 +53,7 @@ import Testing
             func apply() {
                 var objects: [KernelObject] = [.ruleset(PolicyTable(settings).ruleset())]
                 objects += MatchSets(MatchSetsTests.items).elements.map { .contents(PolicyTable.set(.operator, $0), $1) }
-                objects.append(.element(PolicyTable.open, Element(.raw([2]))))
+                objects.append(.element(SharedSet(PolicyTable.open), Element(.raw([2]))))
                 #expect(state.apply(objects, for: .policy))
             }
             apply()
@@ -135,7 +135,7 @@ import Testing
         try inNewNamespace { state in
             var objects: [KernelObject] = [.ruleset(policy.ruleset())]
             objects += MatchSets(MatchSetsTests.items).elements.map { .contents(PolicyTable.set(.operator, $0), $1) }
-            objects += [UInt8](arrayLiteral: 2, 10).map { .element(PolicyTable.open, Element(.raw([$0]))) }
+            objects += [UInt8](arrayLiteral: 2, 10).map { .element(SharedSet(PolicyTable.open), Element(.raw([$0]))) }
             #expect(state.apply(objects, for: .policy))
             for (item, match, miss) in PolicyDecisionTests.cases {
                 for packet in [match, miss] {

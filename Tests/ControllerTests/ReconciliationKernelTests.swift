@@ -43,8 +43,8 @@ import Testing
             committedInformationRate: 50_000, client: ClientIdentificationName("gateway-1")!)
         let prefix = IPPrefix("2001:db8:a::/56")!
         var objects = BondObjects(
-            outer: outer, device: "bond0", canonicalRemote: .v4(IPv4Address(192, 0, 0, 9)), mtu: 1468,
-            alias: "spillway bond", receiveFrom: legs.mapValues { _ in h }, sendTo: legs.mapValues { _ in h },
+            outer: outer, sets: outer.bondSets(), device: "bond0", canonicalRemote: .v4(IPv4Address(192, 0, 0, 9)),
+            mtu: 1468, alias: "spillway bond", receiveFrom: legs.mapValues { _ in h }, sendTo: legs.mapValues { _ in h },
             sendFrom: legs, colouring: colouring(variant)
         ).objects(bond)
         objects += [
@@ -62,7 +62,7 @@ import Testing
                 RouteToDevice(
                     IPPrefix(host: h), link: "dsl", gateway: .v4(IPv4Address(10, 1, 0, 1)), table: 5301,
                     protocol: number)),
-            .element(outer.guarded, .init(outer.value(h))), .ruleset(SegmentTable.fixed(mtu: 1468)),
+            .element(SharedSet(outer.guarded), .init(outer.value(h))), .ruleset(SegmentTable.fixed(mtu: 1468)),
         ]
         var better = Rule(.v4, priority: 5308, .lookup(table: Route.mainTable), inputLink: "lan", protocol: number)
         better.suppressPrefixLength = 0

@@ -43,7 +43,9 @@ extension Aggregator {
         let now = Clock.now()
         lteRecalled = run.rates
         var takeover = Takeover(of: run.bonds.count)
-        for (id, (bond, number)) in run.bonds.sorted(by: { $0.value.number < $1.value.number }) {
+        point.reserve(run.bonds.count)
+        for (number, id) in run.bonds.map({ ($1.number, $0) }).sorted(by: <) {
+            guard let bond = run.bonds[id]?.bond else { continue }
             if let effects = resume(bond, number, run.grants[id], now) {
                 keys[id] = bond.key
                 tally.set(id, point.sessions[id]?.bond)
@@ -133,11 +135,12 @@ extension Aggregator {
 
     /// Tells the next run of the bonds that changed, were this one to be killed now.
     func writeRecords() {
+        // What changes until then is in the whole that is written first.
+        guard !common.state.isAdopting, isRecording else { return }
         let changed = point.takeChangedRecords()
         let rates = lteUnwritten.sorted()
         let grants = radius?.takeUnrecorded() ?? []
         lteUnwritten = []
-        guard !common.state.isAdopting, isRecording else { return }
         do throws(SystemError) {
             if record.appended > 2 * point.sessions.count + 1000 { return try writeAllRecords() }
             let lines = changed.sorted { $0.key < $1.key }.map { id, bond in
@@ -225,5 +228,12 @@ struct AggregatorRun {
                 return nil
             }
         }
+    }
+
+    /// Tells the names of its bonds' devices.
+    /// - Parameter prefix: what they begin with
+    func isDevice(_ prefix: String) -> (String) -> Bool {
+        let numbers = Set(bonds.values.map(\.number))
+        return { $0.hasPrefix(prefix) && UInt32($0.dropFirst(prefix.count)).map(numbers.contains) ?? false }
     }
 }

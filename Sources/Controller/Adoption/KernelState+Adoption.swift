@@ -19,7 +19,7 @@ extension KernelState {
     /// Takes what an owner wants for what there is.
     func hold(_ objects: [KernelObject], of owner: Owner) {
         places.replace(applied[owner] ?? [], by: objects, of: owner)
-        applied[owner] = objects
+        applied[owner] = Self.fitted(objects)
         for object in objects { suspects.add(object, of: owner) }
     }
 

@@ -7,6 +7,7 @@ import NetlinkKit
 /// The kernel objects of one bond, the same for both roles.
 struct BondObjects {
     var outer: OuterTable
+    var sets: OuterTable.BondSets
     var device: String
     /// The device's remote address on this host, which stands for the bond.
     var canonicalRemote: IPAddress
@@ -27,25 +28,23 @@ struct BondObjects {
             .colouring(link: device, colouring),
         ]
         let identity = outer.value(canonicalRemote)
-        for leg in outer.legs {
+        for leg in sets.legs {
             if let source = receiveFrom[leg.id] {
                 objects.append(
-                    .element(
-                        outer.peers(leg),
-                        Element(outer.value(source), .integer(bond.key), data: .value(identity))))
+                    .element(leg.peers, Element(outer.value(source), .integer(bond.key), data: .value(identity))))
                 // To a gateway both legs bring the same.
-                let known = KernelObject.element(outer.known, Element(outer.value(source), .integer(bond.key)))
+                let known = KernelObject.element(sets.known, Element(outer.value(source), .integer(bond.key)))
                 if !objects.contains(known) { objects.append(known) }
             }
             if let destination = sendTo[leg.id] {
                 objects.append(
-                    .element(outer.destinations(leg), Element(identity, data: .value(outer.value(destination)))))
+                    .element(leg.destinations, Element(identity, data: .value(outer.value(destination)))))
             }
-            if outer.source == .perLeg, let source = sendFrom[leg.id] {
-                objects.append(.element(outer.sources(leg), Element(identity, data: .value(outer.value(source)))))
+            if let sources = leg.sources, let source = sendFrom[leg.id] {
+                objects.append(.element(sources, Element(identity, data: .value(outer.value(source)))))
             }
         }
-        if bond.legs.count > 1 { objects.append(.element(outer.bonded, Element(identity))) }
+        if bond.legs.count > 1 { objects.append(.element(sets.bonded, Element(identity))) }
         return objects
     }
 

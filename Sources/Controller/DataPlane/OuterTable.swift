@@ -80,6 +80,32 @@ struct OuterTable {
     /// Outer sources from which nothing but a valid bond may come.
     var guarded: NamedSet { NamedSet(table, "guarded", key: [address]) }
 
+    /// Those in which a bond has elements.
+    struct BondSets {
+        struct OfLeg {
+            var id: LegID
+            var peers: SharedSet
+            var destinations: SharedSet
+            /// nil: one source for all.
+            var sources: SharedSet?
+        }
+
+        var legs: [OfLeg]
+        var known: SharedSet
+        var bonded: SharedSet
+        var guarded: SharedSet
+    }
+
+    /// Made once for all bonds.
+    func bondSets() -> BondSets {
+        BondSets(
+            legs: legs.map {
+                .init(
+                    id: $0.id, peers: SharedSet(peers($0)), destinations: SharedSet(destinations($0)),
+                    sources: source == .perLeg ? SharedSet(sources($0)) : nil)
+            }, known: SharedSet(known), bonded: SharedSet(bonded), guarded: SharedSet(guarded))
+    }
+
     private var overflowing: NamedSet {
         NamedSet(
             table, "overflowing", key: [address], flags: [.dynamic, .timeout], size: 65_536, timeout: overflowHold,

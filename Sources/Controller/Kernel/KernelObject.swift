@@ -5,21 +5,22 @@ import GREBonding
 import NFTables
 import NetlinkKit
 
-/// One thing that must be in the kernel. Devices are named, not numbered: numbers are found when it is applied.
+/// One thing that must be in the kernel. Devices are named, not numbered: numbers are found when it is applied. An
+/// aggregation point holds a hundred thousand of them, most of them elements: what is large and rare is kept apart.
 enum KernelObject: Hashable, Sendable {
-    case link(name: String, LinkSettings)
+    indirect case link(name: String, LinkSettings)
     /// A setting of a device that is not ours; what was there before comes back at the end.
     case reversePathFilter(link: String, ReversePathFilter)
     case address(link: String, IPPrefix, LeasedAddress? = nil)
     case route(RouteToDevice)
-    case rule(Rule)
+    indirect case rule(Rule)
     case policy(SecurityPolicy)
-    case state(SecurityState)
+    indirect case state(SecurityState)
     case ruleset(Ruleset)
-    case colouring(link: String, Colouring)
-    case element(NamedSet, Element)
+    indirect case colouring(link: String, Colouring)
+    case element(SharedSet, Element)
     /// All that a set holds: replaced as one.
-    case contents(NamedSet, [Element])
+    indirect case contents(NamedSet, [Element])
 
     /// What makes it this object: two with the same identity cannot be there at once.
     enum Identity: Hashable, Sendable {
@@ -47,10 +48,12 @@ enum KernelObject: Hashable, Sendable {
         case .state(let state): .state(spi: state.spi)
         case .ruleset(let ruleset): .ruleset(ruleset.table.id)
         case .colouring(let link, _): .colouring(link)
-        case .element(let set, let element): .element(set.table, set.name, element.key)
+        case .element(let shared, let element): .element(shared.set.table, shared.set.name, element.key)
         case .contents(let set, _): .contents(set.table, set.name)
         }
     }
+
+    static let ranks = 0...9
 
     /// Order of creation; removal goes the other way. A leg is opened for receiving before anything is sent on it, and
     /// before either what has to protect it is there.
@@ -68,6 +71,16 @@ enum KernelObject: Hashable, Sendable {
         case .rule: 9
         }
     }
+}
+
+/// A set that thousands of bonds have elements in: each knows the same one.
+final class SharedSet: Hashable, Sendable {
+    let set: NamedSet
+
+    init(_ set: NamedSet) { self.set = set }
+
+    static func == (a: SharedSet, b: SharedSet) -> Bool { a === b || a.set == b.set }
+    func hash(into hasher: inout Hasher) { hasher.combine(set) }
 }
 
 /// What is special about an address that is leased, on a device of others.

@@ -114,8 +114,9 @@ extension KernelState {
 
     /// Changes what an owner's device is told about its legs, at once and without looking at anything else.
     func adjust(_ owner: Owner, _ change: (inout Colouring) -> Void) {
-        for (at, object) in (applied[owner] ?? []).enumerated() {
-            guard case .colouring(let link, let before) = object else { continue }
+        // The list is changed where it is: one that is held besides would be copied each time.
+        for at in applied[owner]?.indices ?? 0..<0 {
+            guard case .colouring(let link, let before)? = applied[owner]?[at] else { continue }
             var colouring = before
             change(&colouring)
             guard colouring != before else { return }
@@ -130,7 +131,7 @@ extension KernelState {
                 try recolour(link, colouring)
             } catch {
                 refuse(error)
-                leave(.change(from: object, to: .colouring(link: link, colouring)), of: owner)
+                leave(.change(from: .colouring(link: link, before), to: .colouring(link: link, colouring)), of: owner)
             }
         }
     }

@@ -144,12 +144,12 @@ extension KernelState {
         var transaction = Transaction()
         for step in steps {
             switch step {
-            case .create(.element(let set, let element)): transaction.create([element], in: set)
-            case .change(.element(let set, let old), .element(_, let new)):
-                transaction.delete([old], from: set, isReported: set.hasCounters)
-                transaction.create([new], in: set)
-            case .remove(.element(let set, let element)):
-                transaction.delete([element], from: set, isReported: set.hasCounters)
+            case .create(.element(let shared, let element)): transaction.create([element], in: shared.set)
+            case .change(.element(let shared, let old), .element(_, let new)):
+                transaction.delete([old], from: shared.set, isReported: shared.set.hasCounters)
+                transaction.create([new], in: shared.set)
+            case .remove(.element(let shared, let element)):
+                transaction.delete([element], from: shared.set, isReported: shared.set.hasCounters)
             case .create(.contents(let set, let elements)), .change(_, .contents(let set, let elements)):
                 transaction.flushSet(set.name, in: set.table)
                 transaction.add(elements, to: set)

@@ -2,23 +2,18 @@ import Glibc
 import NetlinkKit
 
 extension KernelState {
-    /// Interfaces whose reverse path filter would drop a leg's packets once their source is rewritten. The interface's
-    /// own setting and that for all are combined: the larger one holds.
-    func strictInterfaces() throws(KernelError) -> [String] {
-        let all = Self.reversePathFilterOfAll()
-        return try route.links().compactMap { link in
-            guard link.name != "lo", link.name != CanonicalDevice.name,
-                let own = link.ipv4?[.reversePathFilter], max(own, all) == 1
-            else { return nil }
-            return link.name
-        }
+    /// Interfaces whose reverse path filter would drop a leg's packets once their source is rewritten.
+    /// - Parameter isBond: tells devices of bonds, which no leg's packets come by
+    func strictInterfaces(_ isBond: (String) -> Bool) throws(KernelError) -> [String] {
+        try route.reversePathFilters().devices(with: .strict).compactMap(Self.name)
+            .filter { $0 != "lo" && $0 != CanonicalDevice.name && !isBond($0) }
     }
 
-    private static func reversePathFilterOfAll() -> UInt32 {
-        let file = open("/proc/sys/net/ipv4/conf/all/rp_filter", O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return 0 }
-        defer { close(file) }
-        var digit: UInt8 = 0
-        return read(file, &digit, 1) == 1 && (0x30...0x32).contains(digit) ? UInt32(digit - 0x30) : 0
+    /// nil: it has gone meanwhile.
+    private static func name(of index: UInt32) -> String? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(IF_NAMESIZE)) { buffer in
+            guard let name = buffer.baseAddress, if_indextoname(index, name) != nil else { return nil }
+            return String(cString: name)
+        }
     }
 }

@@ -1,6 +1,7 @@
 import Addresses
 import CScheduler
 import GREBonding
+import Glibc
 import NFTables
 import NetlinkKit
 
@@ -157,10 +158,13 @@ final class KernelState {
         }
         for case .remove(.link(let name, _)) in plan.steps { unmade.remove(name) }
         places.replace(applied[owner] ?? [], by: objects, of: owner)
-        applied[owner] = objects.isEmpty ? nil : objects
+        applied[owner] = objects.isEmpty ? nil : Self.fitted(objects)
         for step in failed { leave(step, of: owner) }
         return failed.isEmpty
     }
+
+    /// Without the room that an array has that has grown: there are thousands of them.
+    static func fitted(_ objects: [KernelObject]) -> [KernelObject] { objects.map { $0 } }
 
     func refuse(_ error: any Error) {
         refusals &+= 1
@@ -202,7 +206,7 @@ final class KernelState {
     func index(of name: String) -> UInt32 {
         if let known = indexes[name] { return known }
         if unmade.contains(name) { return 0 }
-        let found = (try? route.link(.name(name)))??.index ?? 0
+        let found = if_nametoindex(name)
         if found != 0 { remember(name, found) }
         return found
     }

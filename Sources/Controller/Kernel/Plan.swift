@@ -11,7 +11,12 @@ struct Plan: Equatable {
     /// Minimal: what is equal on both sides is not touched. Creations and changes come first and in order of rank, so
     /// that nothing is sent over a leg before it can be received on it; removals come last and the other way round.
     init(from old: [KernelObject], to new: [KernelObject]) {
+        if old == new { return }
         let before = Self.ordered(old), after = Self.ordered(new)
+        if before.isEmpty {
+            steps = after.map { .create($0.object) }
+            return
+        }
         let present = Dictionary(uniqueKeysWithValues: before.map { ($0.identity, $0.object) })
         for (identity, object) in after {
             switch present[identity] {
@@ -20,7 +25,6 @@ struct Plan: Equatable {
             case let present?: steps.append(.change(from: present, to: object))
             }
         }
-        guard !before.isEmpty else { return }
         let wanted = Set(after.map(\.identity))
         for (identity, object) in before.reversed() where !wanted.contains(identity) { steps.append(.remove(object)) }
     }
@@ -33,7 +37,14 @@ struct Plan: Equatable {
         var last = [KernelObject.Identity: Int](minimumCapacity: list.count)
         for (i, identity) in identities.enumerated() { last[identity] = i }
         let ranks = list.map(\.rank)
-        return list.indices.filter { last[identities[$0]] == $0 }.sorted { (ranks[$0], $0) < (ranks[$1], $1) }
-            .map { (identities[$0], list[$0]) }
+        var result: [(identity: KernelObject.Identity, object: KernelObject)] = []
+        result.reserveCapacity(last.count)
+        // There are few ranks.
+        for rank in KernelObject.ranks {
+            for i in list.indices where ranks[i] == rank && (last.count == list.count || last[identities[i]] == i) {
+                result.append((identities[i], list[i]))
+            }
+        }
+        return result
     }
 }

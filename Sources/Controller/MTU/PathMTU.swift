@@ -14,13 +14,19 @@ enum PathMTU {
     /// - Parameters:
     ///   - source: the leg's own address
     ///   - link: the leg's device where that is certain
+    ///   - devices: the MTU of devices that were asked for just now
     /// - Returns: nil where there is no way to it
     static func read(
-        _ exchange: Exchange, to destination: IPAddress, from source: IPAddress, link: UInt32? = nil
+        _ exchange: Exchange, to destination: IPAddress, from source: IPAddress, link: UInt32? = nil,
+        _ devices: inout [UInt32: UInt32]
     ) -> UInt32? {
         guard let route = try? exchange.route(to: destination, from: source, outputLink: link) else { return nil }
         // For IPv6 the route's own MTU stays behind when the link gets a smaller one.
-        let device = route.nextHops.first.flatMap { (try? exchange.link(.index($0.link))) ?? nil }?.mtu
+        let number = route.nextHops.first?.link
+        let device = number.flatMap { number in
+            devices[number] ?? ((try? exchange.link(.index(number))) ?? nil)?.mtu
+        }
+        if let number { devices[number] = device }
         return [route.mtu, device].compactMap { $0 }.min()
     }
 

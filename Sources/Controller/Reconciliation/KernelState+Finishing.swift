@@ -118,7 +118,8 @@ extension Suspects {
         case .rule: rules = true
         case .policy, .state: security = true
         case .ruleset(let ruleset): tables.insert(ruleset.table.id)
-        case .element(let set, _), .contents(let set, _): tables.insert(set.table)
+        case .element(let shared, _): tables.insert(shared.set.table)
+        case .contents(let set, _): tables.insert(set.table)
         }
     }
 }

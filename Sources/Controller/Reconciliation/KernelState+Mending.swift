@@ -190,8 +190,9 @@ extension KernelState {
             let done = attempt {
                 // The main table is others', too, and may be long.
                 let number = place.table == Route.mainTable ? place.protocol : nil
-                let present = try route.routes(place.family, table: place.table, protocol: number)
-                for (object, _) in wanted { try mend(object, present) }
+                let present = Dictionary(
+                    grouping: try route.routes(place.family, table: place.table, protocol: number), by: \.destination)
+                for (object, _) in wanted { try mend(object, present[object.destination] ?? []) }
             }
             if !done { failed.routes.formUnion(wanted.map(\.1)) }
         }
@@ -209,6 +210,7 @@ extension KernelState {
         }
     }
 
+    /// - Parameter present: routes to the same destination
     private func mend(_ object: RouteToDevice, _ present: [Route]) throws {
         let number = object.link.isEmpty ? 0 : index(of: object.link)
         guard object.link.isEmpty || (number != 0 && !places.down.contains(object.link)) else { return }
@@ -297,7 +299,8 @@ extension KernelState {
         for objects in applied.values {
             for object in objects {
                 switch object {
-                case .element(let set, let element) where set.table == table: wanted.add(element, to: set)
+                case .element(let shared, let element) where shared.set.table == table:
+                    wanted.add(element, to: shared.set)
                 case .contents(let set, let elements) where set.table == table: wanted.add(elements, to: set)
                 default: break
                 }
@@ -309,8 +312,9 @@ extension KernelState {
     private func owner(of deleted: DeletedElement) -> Owner? {
         applied.first { _, objects in
             objects.contains {
-                if case .element(let set, let element) = $0 {
-                    set.table == deleted.table && set.name == deleted.set && element.key == deleted.element.key
+                if case .element(let shared, let element) = $0 {
+                    shared.set.table == deleted.table && shared.set.name == deleted.set
+                        && element.key == deleted.element.key
                 } else {
                     false
                 }

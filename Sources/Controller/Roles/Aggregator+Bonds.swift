@@ -12,7 +12,9 @@ extension Aggregator {
         // What it was comes before what it becomes.
         if let former = takeover?.takeBond(id) { run(former) }
         tally.set(id, bond)
-        guard let bond, let outer = outers[bond.aggregator.family], let subscriber = subscribers[bond.client] else {
+        guard let bond, let outer = outers[bond.aggregator.family], let sets = bondSets[bond.aggregator.family],
+            let subscriber = subscribers[bond.client]
+        else {
             leases?.remove(id)
             common.state.apply([], for: .bond(id))
             forgetLTE(of: id)
@@ -35,8 +37,8 @@ extension Aggregator {
         let overhead = Int(Overhead.outer(outer.family, numbered: policy.numbersPackets) + (esp?.typical ?? 0)) + 14
         setLTERate(of: id, bond, cir, subscriber.rates.lteDownstream)
         var objects = BondObjects(
-            outer: outer, device: device, canonicalRemote: BondNumbers.address(number, outer.family), mtu: mtu,
-            alias: "spillway bond of \(bond.client)", receiveFrom: bond.legs, sendTo: bond.legs, sendFrom: [:],
+            outer: outer, sets: sets, device: device, canonicalRemote: BondNumbers.address(number, outer.family),
+            mtu: mtu, alias: "spillway bond of \(bond.client)", receiveFrom: bond.legs, sendTo: bond.legs, sendFrom: [:],
             colouring: Colouring(
                 policy.distribution(bond.distribution, isRateKnown: known != nil), table: outer,
                 rate: cir.bytesPerSecond, burst: UInt32(clamping: settings.colour.burstBytes(cir: cir, mtu: mtu)),

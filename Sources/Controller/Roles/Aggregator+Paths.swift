@@ -9,7 +9,8 @@ extension Aggregator {
         // Errors for what was protected do not come to the sockets of control messages.
         var isNarrow = ipsec != nil
         let paths = bond.legs.values.map { address in
-            let known = PathMTU.read(common.state.route, to: address, from: bond.aggregator) ?? subscriber.pathMTU
+            let known =
+                PathMTU.read(common.state.route, to: address, from: bond.aggregator, &deviceMTUs) ?? subscriber.pathMTU
             if known < subscriber.pathMTU { isNarrow = true }
             return min(known, subscriber.pathMTU)
         }

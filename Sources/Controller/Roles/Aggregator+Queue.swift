@@ -58,7 +58,8 @@ extension Aggregator {
         if let due = lteSampling.nextAll, due <= now {
             lteSampling.nextAll = lteRates.isEmpty ? nil : now + SampleTimes.pause(lteRates.count)
             lteSampling.nextBusy = now + LegRate.interval
-            for id in lteRates.keys { sampleLTE(of: id, now) }
+            // Of the dictionary itself there would be a copy each time, as each of them is changed.
+            for id in Array(lteRates.keys) { sampleLTE(of: id, now) }
         } else if let due = lteSampling.nextBusy, due <= now {
             lteSampling.nextBusy = now + LegRate.interval
             for id in lteSampling.busy { sampleLTE(of: id, now) }

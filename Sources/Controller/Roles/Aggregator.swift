@@ -19,6 +19,7 @@ final class Aggregator: Role {
     private(set) var sockets: [ControlSocket] = []
     var subscribers: SubscriberList
     let outers: [IPFamily: OuterTable]
+    let bondSets: [IPFamily: OuterTable.BondSets]
     var numbers = BondNumbers()
     var tally = BondTally()
     var watch = PathWatch()
@@ -29,6 +30,8 @@ final class Aggregator: Role {
     var ledger = TrafficLedger(isGateway: false)
     var rounds = SampleRounds()
     var counters: CounterListing?
+    /// Of devices that paths lead by, as they were asked for in this round of events: bonds have the same ones.
+    var deviceMTUs: [UInt32: UInt32] = [:]
     var watchedUntil = Instant(nanoseconds: 0)
     var losses: [UInt32: Loss] = [:]
     private let started = Clock.now()
@@ -84,6 +87,7 @@ final class Aggregator: Role {
                 overflowHold: settings.resequencer.overflowHold.rawValue, earlyQueue: settings.ipsec?.earlyQueue)
         }
         self.outers = outers
+        bondSets = outers.mapValues { $0.bondSets() }
         common.flood.tables = outers.values.map(\.table)
         radius = settings.radius.map { RADIUSService(settings, $0, loop) }
         common.state.deletesTogether = true
@@ -118,7 +122,8 @@ final class Aggregator: Role {
         }
         if outers[.v4] != nil {
             // What is loose because a run before made it so is ours to keep and to put back.
-            let strict = Set(try common.state.strictInterfaces()).union(common.state.formerFilters.keys)
+            let isBond = former?.isDevice(settings.tunnel.prefix) ?? { _ in false }
+            let strict = Set(try common.state.strictInterfaces(isBond)).union(common.state.formerFilters.keys)
             objects += strict.sorted().map { .reversePathFilter(link: $0, .loose) }
         }
         let inside = common.state.isAdopting ? common.state.index(of: CanonicalDevice.name) : 0
@@ -154,6 +159,7 @@ final class Aggregator: Role {
 
     func work() -> Instant? {
         let now = Clock.now()
+        deviceMTUs = [:]
         let more = takeover == nil ? nil : goOn(.milliseconds(5))
         let radius = radius?.work(now)
         if let deadline = point.deadline, deadline <= now { run(point.handle(.timeout, now: now)) }

@@ -34,8 +34,9 @@ struct GatewayBond {
         let known = policy.committed(bond.committedInformationRate, settings.colour)
         let cir = known ?? Colouring.unknownRate
         let header = Int(Overhead.outer(outer.family, numbered: policy.numbersPackets) + (esp?.typical ?? 0))
+        let sets = outer.bondSets()
         let objects = BondObjects(
-            outer: outer, device: device, canonicalRemote: settings.kernel.canonical(outer.family).remote, mtu: mtu,
+            outer: outer, sets: sets, device: device, canonicalRemote: settings.kernel.canonical(outer.family).remote, mtu: mtu,
             alias: "spillway bond with \(bond.aggregator)",
             receiveFrom: bond.legs.mapValues { _ in bond.aggregator },
             sendTo: bond.legs.mapValues { _ in bond.aggregator }, sendFrom: bond.legs,
@@ -49,7 +50,7 @@ struct GatewayBond {
         return objects
             + [
                 .reversePathFilter(link: device, .loose), .ruleset(SegmentTable.fixed(mtu: mtu)),
-                .element(outer.guarded, .init(outer.value(bond.aggregator))),
+                .element(sets.guarded, .init(outer.value(bond.aggregator))),
             ] + addresses() + lan()
     }
 

@@ -8,9 +8,10 @@ extension HomeGateway {
     func readPaths(_ bond: Bond) {
         paths = [:]
         pathsReadAt = Clock.now()
+        var devices: [UInt32: UInt32] = [:]
         for (id, address) in bond.legs {
             guard let wan = wans[id] else { continue }
-            let known = PathMTU.read(common.state.route, to: bond.aggregator, from: address, link: wan.index)
+            let known = PathMTU.read(common.state.route, to: bond.aggregator, from: address, link: wan.index, &devices)
             paths[id] = min(known ?? wan.mtu, wan.mtu)
         }
     }

@@ -83,7 +83,7 @@ extension HomeGateway {
         let table = kernel.table + 3
         var objects: [KernelObject] = [
             .route(RouteToDevice(.all(family), link: policy.dsl, gateway: path.gateway, table: table, protocol: number)),
-            .element(PolicyTable.open, Element(.raw([family.protocolNumber]))),
+            .element(SharedSet(PolicyTable.open), Element(.raw([family.protocolNumber]))),
         ]
         // Answers may come from where the main table would not look for them on this link.
         if family == .v4, self.family == .v6 { objects.append(.reversePathFilter(link: policy.dsl, .loose)) }

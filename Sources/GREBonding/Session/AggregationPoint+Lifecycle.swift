@@ -20,6 +20,14 @@ extension AggregationPoint {
             if let waiting = session.verification?.request { ask(waiting, now, &effects) }
             return
         }
+        keep(&session, &effects)
+        // The gateway has no list and refused this one: it is to set up its tunnels anew (RFC 8157 §5.6.12).
+        if session.filterListMustRestart { end(id, .tornDown(.maintenance), code: .maintenance, &effects) }
+    }
+
+    /// Puts a session that has changed, or is new, in its place.
+    mutating func keep(_ session: inout AggregationSession, _ effects: inout [Effect]) {
+        let id = session.id
         let wanted = session.wantedBond(settings)
         if wanted != session.bond {
             if session.bond == nil, wanted != nil {
@@ -30,8 +38,6 @@ extension AggregationPoint {
         }
         if let deadline = session.deadline { deadlines.set(id, deadline) } else { deadlines.remove(id) }
         sessions[id] = session
-        // The gateway has no list and refused this one: it is to set up its tunnels anew (RFC 8157 §5.6.12).
-        if session.filterListMustRestart { end(id, .tornDown(.maintenance), code: .maintenance, &effects) }
     }
 
     /// Ends a session: a Tear Down on each of its legs when there is a code to tell.

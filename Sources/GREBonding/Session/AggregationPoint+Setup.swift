@@ -14,7 +14,7 @@ extension AggregationPoint {
         case .setupRequest: requested(message, from: source, to: destination, now, &effects)
         case .hello, .notify, .tearDown:
             let id = sessionOfKey[message.key]
-            guard let id, let session = sessions[id], let leg = session.legs[message.leg], leg.address == source else {
+            guard let id, sessions[id]?.legs[message.leg]?.address == source else {
                 let known = id.flatMap { sessions[$0] }
                 discard(
                     known == nil ? .unknownKey : known?.legs[message.leg] == nil ? .wrongLeg : .wrongSource,

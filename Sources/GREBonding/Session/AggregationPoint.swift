@@ -86,9 +86,10 @@ public struct AggregationPoint: Sendable {
     var random: any RandomNumberGenerator & Sendable
     var stopped = false
     public internal(set) var isDraining = false
-    /// Sessions that may be others than was recorded of them, and what that was.
+    /// Sessions that may be others than was recorded of them, and the hash of what that was: of 64 bits and with a seed
+    /// that nobody knows, so two that differ have not the same.
     var unrecorded: Set<UInt32> = []
-    var recorded: [UInt32: AggregationRecord] = [:]
+    var recorded: [UInt32: Int] = [:]
     var nextDrainStep: Instant?
 
     public init(settings: Settings, random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()) {

@@ -100,8 +100,11 @@ public struct AggregationSession: Hashable, Sendable {
     }
 
     var deadline: Instant? {
-        var least = legs.values.map(deadline).min()
-        for t in [wasHeard ? notifies.next : nil, verification?.next].compactMap({ $0 }) { least = min(least ?? t, t) }
+        // For each message of thousands of gateways: without an array.
+        var least = verification?.next
+        func take(_ time: Instant) { least = least.map { min($0, time) } ?? time }
+        for leg in legs.values { take(deadline(of: leg)) }
+        if wasHeard, let next = notifies.next { take(next) }
         return least
     }
 

@@ -1,3 +1,5 @@
+import ProtocolSupport
+
 public import Addresses
 
 /// What an aggregation point has to know of one bond so that another process goes on with it.
@@ -40,8 +42,9 @@ extension AggregationPoint {
         var changed: [UInt32: AggregationRecord?] = [:]
         for id in unrecorded {
             let now = sessions[id].flatMap { $0.legs.isEmpty ? nil : $0.record }
-            if now != recorded[id] { changed[id] = .some(now) }
-            recorded[id] = now
+            let hash = now?.hashValue
+            if hash != recorded[id] { changed[id] = .some(now) }
+            recorded[id] = hash
         }
         unrecorded = []
         return changed
@@ -68,12 +71,21 @@ extension AggregationPoint {
             id: record.sessionID, key: record.key, client: record.client, local: record.local,
             authorization: authorization, settings: settings)
         session.resume(record, now)
-        sessions[session.id] = session
         sessionOfKey[session.key] = session.id
         sessionOfClient[session.client] = session.id
+        unrecorded.insert(session.id)
         var effects: [Effect] = []
-        update(session.id, now, &effects) { _, _ in }
+        keep(&session, &effects)
         return effects
+    }
+
+    /// So many bonds are about to be gone on with.
+    public mutating func reserve(_ count: Int) {
+        sessions.reserveCapacity(count)
+        sessionOfKey.reserveCapacity(count)
+        sessionOfClient.reserveCapacity(count)
+        unrecorded.reserveCapacity(count)
+        deadlines.reserve(count)
     }
 }
 
