@@ -46,9 +46,11 @@ unit: tests
 	$(SWIFT) test --skip-build
 	deploy/openwrt/check
 
+# The tests by themselves: `swift test` would read and compile the package's description there, for a minute.
 kernel: tests
 	$(call say,running the tests that need a real kernel$(comma) those of suites named …KernelTests)
-	lab/vm-exec --timeout 1800 --env SPILLWAY_KERNEL_TESTS=1 $(SWIFT) test --skip-build --filter KernelTests
+	lab/vm-exec --timeout 1800 --env SPILLWAY_KERNEL_TESTS=1 \
+		.build/debug/spillwayPackageTests.xctest --testing-library swift-testing --filter KernelTests
 
 lab: static
 	$(call say,running in the lab what is shipped: $(SCENARIOS))

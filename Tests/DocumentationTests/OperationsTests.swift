@@ -5,7 +5,9 @@ import Testing
 
 /// What operators are told of logs, commands and reasons is what the program says.
 @Suite struct OperationsTests {
-    /// Reasons of lines that are no events, as the sources write them.
+    /// Reasons of lines that are no events, as the sources write them: all of them are read, once.
+    private static let reasons = Result { try logged() }
+
     private static func logged() throws -> Set<String> {
         let level = /(?:\.(?:debug|info|notice|warning|error|critical)|level), "([a-z]+(?:-[a-z]+)*)"/
         var found: Set<String> = []
@@ -18,7 +20,7 @@ import Testing
     }
 
     @Test func everyReasonOfTheLog() throws {
-        let logged = try Self.logged()
+        let logged = try Self.reasons.get()
         #expect(logged.count > 50)
         let documented = try Document("docs/operations.md").table("`reason`").flatMap { Document.code($0[0]) }
         #expect(documented.sorted() == logged.sorted())
@@ -26,7 +28,7 @@ import Testing
 
     @Test(arguments: Repository.documents)
     func reasonsThatAreNamedAreSaid(document: String) throws {
-        let known = try Self.logged().union(EventKind.allCases.map(\.rawValue))
+        let known = try Self.reasons.get().union(EventKind.allCases.map(\.rawValue))
         for match in try Repository.text(document).matches(of: /reason=([a-z]+(?:-[a-z]+)*)/) {
             #expect(known.contains(String(match.1)), "\(match.0)")
         }
