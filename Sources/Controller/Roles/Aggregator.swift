@@ -159,7 +159,7 @@ final class Aggregator: Role {
 
     func work() -> Instant? {
         let now = Clock.now()
-        deviceMTUs = [:]
+        defer { deviceMTUs = [:] }
         let more = takeover == nil ? nil : goOn(.milliseconds(5))
         let radius = radius?.work(now)
         if let deadline = point.deadline, deadline <= now { run(point.handle(.timeout, now: now)) }

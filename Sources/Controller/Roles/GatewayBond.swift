@@ -36,7 +36,8 @@ struct GatewayBond {
         let header = Int(Overhead.outer(outer.family, numbered: policy.numbersPackets) + (esp?.typical ?? 0))
         let sets = outer.bondSets()
         let objects = BondObjects(
-            outer: outer, sets: sets, device: device, canonicalRemote: settings.kernel.canonical(outer.family).remote, mtu: mtu,
+            outer: outer, sets: sets, device: device,
+            canonicalRemote: settings.kernel.canonical(outer.family).remote, mtu: mtu,
             alias: "spillway bond with \(bond.aggregator)",
             receiveFrom: bond.legs.mapValues { _ in bond.aggregator },
             sendTo: bond.legs.mapValues { _ in bond.aggregator }, sendFrom: bond.legs,
