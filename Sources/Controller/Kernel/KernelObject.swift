@@ -53,8 +53,6 @@ enum KernelObject: Hashable, Sendable {
         }
     }
 
-    static let ranks = 0...9
-
     /// Order of creation; removal goes the other way. A leg is opened for receiving before anything is sent on it, and
     /// before either what has to protect it is there.
     var rank: Int {

@@ -39,8 +39,8 @@ struct Plan: Equatable {
         let ranks = list.map(\.rank)
         var result: [(identity: KernelObject.Identity, object: KernelObject)] = []
         result.reserveCapacity(last.count)
-        // There are few ranks.
-        for rank in KernelObject.ranks {
+        // There are few ranks: to go over the list for each costs less than to sort it.
+        for rank in Set(ranks).sorted() {
             for i in list.indices where ranks[i] == rank && (last.count == list.count || last[identities[i]] == i) {
                 result.append((identities[i], list[i]))
             }
