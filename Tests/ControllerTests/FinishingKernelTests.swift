@@ -170,6 +170,21 @@ import Testing
         }
     }
 
+    /// What is refused and then not to be found is not taken for gone.
+    @Test func whatIsDeniedIsLookedForAgain() throws {
+        try inRefusingNamespace { state, kernel, refused in
+            try shell("ip link add lte type dummy; sysctl -qw net.ipv4.conf.lte.rp_filter=1")
+            kernel.refusals = [UInt16(RTM_SETLINK): [ENODEV], UInt16(RTM_GETLINK): [0, ENODEV, ENODEV]]
+            #expect(!state.apply([.reversePathFilter(link: "lte", .loose)], for: .bond(0)))
+            #expect(refused().count == 1, "\(refused())")
+            settle(state, Clock.now())
+            #expect(try shell("sysctl -n net.ipv4.conf.lte.rp_filter") == "2\n")
+            #expect(kernel.refused[UInt16(RTM_GETLINK)] == 2 && state.unfinished.isEmpty)
+            state.clear()
+            #expect(try shell("sysctl -n net.ipv4.conf.lte.rp_filter") == "1\n")
+        }
+    }
+
     /// The end asks for it several times.
     @Test func anEndLeavesNothing() throws {
         try inRefusingNamespace { state, kernel, _ in

@@ -95,6 +95,15 @@ extension KernelState {
         attempt { try removing(isAbsence, remove) }
     }
 
+    /// A device as it is now; nil where the kernel keeps saying that there is none. Said once, it may be what a refusal
+    /// looks like, and what is to be mended would be left as it is.
+    func presentLink(_ name: String) throws(KernelError) -> Link? {
+        for _ in 0..<Self.denials {
+            if let found = try route.link(.name(name)) { return found }
+        }
+        return nil
+    }
+
     @discardableResult
     func remove(_ request: NetlinkKit.Request) -> Bool { isGone { try route.perform(request) } }
 

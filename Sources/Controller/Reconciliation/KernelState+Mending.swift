@@ -145,7 +145,7 @@ extension KernelState {
 
     private func mendFilter(_ name: String, _ filter: ReversePathFilter) throws {
         if unmade.contains(name) { return }
-        let present = try route.link(.name(name))?.ipv4?[.reversePathFilter]
+        let present = try presentLink(name)?.ipv4?[.reversePathFilter]
         guard let present, present != filter.rawValue else { return }
         // It may be that it could not be made so before.
         rememberFilter(of: name, present)
