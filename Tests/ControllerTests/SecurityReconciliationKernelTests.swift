@@ -102,10 +102,13 @@ private let policies = LegPolicies.leg(from: IPPrefix(host: d), to: IPPrefix(hos
 
     /// Without numbers, which go on.
     private func view() throws -> String {
-        // In whatever order: what was made anew comes last.
-        try shell("ip -s xfrm state; ip xfrm policy").replacing(/oseq 0x[0-9a-f]+/, with: "")
-            .replacing(/(add|use) [0-9]{4}.*/, with: "").replacing("\nsrc", with: "\n\nsrc").split(separator: "\n\n")
-            .map { $0.split(separator: "\n").joined(separator: "\n") }.sorted().joined(separator: "\n")
+        // A state or policy on a line of its own, sorted, as what was made anew comes last.
+        try shell(
+            #"""
+            text=$(ip -s xfrm state && ip xfrm policy) || exit
+            printf '%s\n' "$text" | sed -E 's/oseq 0x[0-9a-f]+//g; s/(add|use) [0-9]{4}.*//; s/^src/\n&/' |
+            awk 'BEGIN { RS = ""; FS = "\n"; OFS = " " } { $1 = $1; print }' | sort
+            """#)
     }
 
     @Test func whatStrangersChangeIsPutBack() throws {
