@@ -10,6 +10,10 @@ struct SampleTimes {
     /// Where they are few, LTE's first packets are noticed soon.
     static func pause(_ bonds: Int) -> Duration { .milliseconds(min(max(bonds, 200), 1000)) }
 
+    /// From one look to the next: looking has a quarter of the processor at most. Thousands are busy at once when a probe
+    /// of each has no answer, as after a start while their gateways are away.
+    static func pause(_ pause: Duration, took: Duration) -> Duration { max(pause, took * 4) }
+
     var due: Instant? { busy.isEmpty ? nextAll : [nextAll, nextBusy].compactMap { $0 }.min() }
 }
 
@@ -55,14 +59,17 @@ extension Aggregator {
     }
 
     func sampleLTE(_ now: Instant) {
+        let begun = Clock.now()
         if let due = lteSampling.nextAll, due <= now {
-            lteSampling.nextAll = lteRates.isEmpty ? nil : now + SampleTimes.pause(lteRates.count)
-            lteSampling.nextBusy = now + LegRate.interval
             // Of the dictionary itself there would be a copy each time, as each of them is changed.
             for id in Array(lteRates.keys) { sampleLTE(of: id, now) }
+            let took = Clock.now() - begun
+            let pause = SampleTimes.pause(SampleTimes.pause(lteRates.count), took: took)
+            lteSampling.nextAll = lteRates.isEmpty ? nil : now + pause
+            lteSampling.nextBusy = now + SampleTimes.pause(LegRate.interval, took: took)
         } else if let due = lteSampling.nextBusy, due <= now {
-            lteSampling.nextBusy = now + LegRate.interval
             for id in lteSampling.busy { sampleLTE(of: id, now) }
+            lteSampling.nextBusy = now + SampleTimes.pause(LegRate.interval, took: Clock.now() - begun)
         }
         if !lteUnwritten.isEmpty { writeRecords() }
     }
