@@ -72,6 +72,8 @@ bench: build
 	lab/run --json --out $(OUT) cost
 	$(call say,what a set-up costs beside ip$(comma) tc and nft with the same objects (virtual time))
 	lab/run --json --out $(OUT) programming
+	$(call say,what a bond costs that carries nothing (virtual time))
+	lab/run --json --out $(OUT) idle
 	$(call say,one TCP flow at 50 + 100 Mbit/s against DSL alone$(comma) and one at 8 + 16 over IPv6 (virtual time))
 	lab/run --json --out $(OUT) bond-city bond-ipv6
 	$(call say,one TCP flow with LTE slow$(comma) lossy and far against the better leg (virtual time$(comma) a quarter of an hour))
@@ -80,6 +82,9 @@ bench: build
 	lab/run --json --timeout 14400 --out $(OUT) grid
 	$(call say,how soon traffic is back when something fails beside Hellos$(comma) bonding and MPTCP (virtual time))
 	lab/run --json --timeout 7200 --out $(OUT) quick
+	$(call say,what a thousand and ten thousand bonds cost (virtual time$(comma) an hour))
+	lab/run --json --timeout 14400 --out $(OUT) many
+	$(call say,tables and pictures: $(OUT)/*/*.md and $(OUT)/*/*.svg)
 
 page: build
 	$(call say,the page in Chromium$(comma) the dashboard's questions to Prometheus$(comma) and spillway top in a terminal)

@@ -9,6 +9,7 @@ import time
 from lab import namespaces, peers, programs, spillway
 from lab.measure import mallocs
 from lab.measure.ping import ping
+from lab.measure.tables import table
 from lab.spillway import Spillway, is_bonded, settings, uses_only
 from lab.topology import SERVER, Topology
 
@@ -20,8 +21,17 @@ GROUPS = 120
 # Bytes of an IP packet; a datagram has 28 less.
 SIZES = (64, 1300)
 PORT = 5301
+# What each way is, and what it may cost at most: what is aimed at, beside which docs/performance.md has the figures.
+WORDS = {
+    "plain": ("plain forwarding, all hosts", ""),
+    "gre": ("the kernel's GRE with key and sequence", ""),
+    "one_leg": ("the bond, one leg", "20"),
+    "two_legs": ("the bond, two legs that share packets equally", "30"),
+    "wireguard": ("WireGuard", ""),
+    "one_leg_esp": ("the bond, one leg, ESP with AES-GCM", "less than WireGuard"),
+    "openvpn": ("OpenVPN in user space, without encryption or authentication", ""),
+}
 # What each may cost more than plain forwarding, as a multiple of what another way does: a guard against getting worse.
-# What is aimed at is less, and in docs/performance.md.
 # GRE alone is the small difference of two large figures: it varies by a fifth from run to run.
 MOST = {"one_leg": (6, "gre"), "two_legs": (1.8, "openvpn"), "one_leg_esp": (1.5, "wireguard")}
 GCM = {"keys": "configured", "cipher": "aes-gcm", "secret": "only for the lab, and known to all", "salt": "00112233"}
@@ -136,3 +146,6 @@ def judged(lab, costs):
     for name, (most, peer) in MOST.items():
         for size in SIZES:
             lab.at_most(f"{name}, {size} bytes: against {peer}", extra[name][size] / extra[peer][size], most)
+    rows = [[words, *(f"{(costs if name == 'plain' else extra)[name][size]:.1f}" for size in SIZES), aim]
+            for name, (words, aim) in WORDS.items()]
+    lab.save_now("cost.md", table(["", *(f"{size} bytes" for size in SIZES), "aim"], rows))

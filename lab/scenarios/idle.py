@@ -4,6 +4,7 @@ import time
 
 from lab import spillway
 from lab.measure import flow, sizes
+from lab.measure.tables import table
 from lab.spillway import Spillway, is_bonded, settings
 from lab.topology import SERVER, Topology
 
@@ -33,6 +34,7 @@ def run(lab):
                 lab.at_most(f"{daemon.host}: threads", int(values["Threads"]), 2)
                 lab.at_most(f"{daemon.host}: wake-ups in a second, idle", lab.figures[f"{daemon.host}_idle_wakeups_per_s"], 15)
             waked(lab, (hg, haap), "busy", lambda: busy(lab))
+        lab.save_now("idle.md", markdown(lab.figures))
 
 
 def waked(lab, daemons, name: str, meanwhile) -> None:
@@ -54,3 +56,17 @@ def busy(lab) -> None:
     got = flow.tcp("client", "server", SERVER, BUSY_S, reverse=True)
     lab.figure("busy_mbit", got.mbit)
     lab.figure("busy_packets_per_s", round(got.mbit * 1e6 / 8 / 1388))
+
+
+def markdown(figures) -> str:
+    flow = f"one flow down by both legs ({figures['busy_mbit']:.1f} Mbit/s, {figures['busy_packets_per_s']} packets a second)"
+    lines = {
+        "threads": lambda each: f"{each('threads')}",
+        "resident, one bond, MB": lambda each: f"{each('rss_kb') / 1024:.1f}",
+        "wake-ups a second without traffic": lambda each: f"{each('idle_wakeups_per_s'):.1f}",
+        "share of the processor": lambda each: f"{each('idle_processor_percent'):.2f} %",
+        f"wake-ups a second, {flow}": lambda each: f"{each('busy_wakeups_per_s'):.0f}",
+        "share of the processor meanwhile": lambda each: f"{each('busy_processor_percent'):.2f} %",
+    }
+    rows = [[words, *(text(lambda name: figures[f"{host}_{name}"]) for host in ("hg", "haap"))] for words, text in lines.items()]
+    return table(["", "gateway", "aggregation point"], rows)

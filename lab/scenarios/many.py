@@ -1,4 +1,4 @@
-"""Ten thousand bonds at one aggregation point: their set-up, what a packet, status, metrics and a restart cost; hours."""
+"""A thousand and ten thousand bonds at one aggregation point: what set-up, packets, questions and a restart cost; an hour."""
 
 import contextlib
 import json
@@ -9,6 +9,7 @@ import time
 
 from lab import namespaces, programs, spillway
 from lab.measure import sizes
+from lab.measure.tables import table
 from lab.scenarios import blast, cost
 from lab.scenarios.metrics import get, values
 from lab.spillway import Spillway, settings, uses_only
@@ -17,15 +18,16 @@ from lab.town import Town
 
 VIRTUAL_TIME = True
 NEEDS = [*blast.NEEDS, cost.PROGRAM]
-BONDS = int(os.environ.get("SPILLWAY_BONDS", "10000"))
+# One after the other, each with daemons of its own.
+BONDS = [int(number) for number in os.environ.get("SPILLWAY_BONDS", "1000 10000").split()]
 # Set-ups begun in a second. All at once at a new aggregation point is one thing, subscribers that come by and by another.
 RATE = int(os.environ.get("SPILLWAY_BONDS_RATE", "400"))
 # What a packet may cost more with all bonds there than with one.
 DEARER = 1.15
-# All of more than these are not asked about: the gateways, who asks and the aggregation point share one processor, and in
-# the 16 seconds that ten thousand take together the gateways fall so far behind that their Hellos come all at once. For
-# the same reason the gateways of more than these do nothing while the aggregation point starts again.
-ASKED_ABOUT = 4000
+# The gateways, who asks and the aggregation point share one processor. Of more bonds than these the gateways fall so far
+# behind in the 16 seconds that a status of all takes that their Hellos come all at once: it is not asked for. And their
+# gateways do nothing while the aggregation point starts again.
+TOO_MANY = 4000
 
 
 def prepare():
@@ -33,50 +35,74 @@ def prepare():
     programs.compile("pingpong")
 
 
+class Numbered:
+    """The lab, for one number of bonds: its figures begin with that number."""
+
+    def __init__(self, lab, bonds: int):
+        self._lab, self.bonds = lab, bonds
+        self.figures: dict[str, float] = {}
+
+    def __getattr__(self, name):
+        return getattr(self._lab, name)
+
+    def figure(self, name: str, value) -> None:
+        self.figures[name] = value
+        self._lab.figure(f"{self.bonds}_{name}", value)
+
+
 def run(lab):
+    columns = []
+    for bonds in BONDS:
+        columns.append(Numbered(lab, bonds))
+        measured(columns[-1])
+        lab.save_now("many.md", markdown(columns))
+
+
+def measured(lab: Numbered):
     line = {"up_mbit": 1000, "down_mbit": 1000}
     with Town.load("village", dsl=line, lte=line) as town:
         blast.lines(town)
         # The one whose packets are counted; the others are played where the first one of the town lives.
         real = town.gateways[1]
-        played = [{"cin": f"gateway-{number}", "dsl_downstream": "50 Mbit/s"} for number in range(BONDS)]
+        played = [{"cin": f"gateway-{number}", "dsl_downstream": "50 Mbit/s"} for number in range(lab.bonds)]
         own = {"cin": real.cin, "routes": [f"{real.lan}.0/24"], "address": "100.64.0.2", "dsl_downstream": "50 Mbit/s"}
         value = settings("haap", town, subscriber=[own, *played], http={"listen": 9157}, log={"level": "notice"},
-                         session={"active_hello_interval": "10 s"})
+                         session={"active_hello_interval": "10 s"}, state={"directory": f"/run/spillway/haap-{lab.bonds}"})
         haap = Spillway(lab, "haap", value)
         # The processor is for what is measured.
         haap.watched = False
         value = settings("hg", town, cin=real.cin, log={"level": "notice"})
+
+        def all_up(status: dict) -> bool:
+            return status["summary"]["up"] == lab.bonds + 1
+
         with haap, Spillway(lab, real.host, value) as gateway:
-            haap.wait_for("answers", lambda status: status["summary"]["configured"] == BONDS + 1, seconds=60)
+            haap.wait_for("answers", lambda status: status["summary"]["configured"] == lab.bonds + 1, seconds=60)
             gateway.wait_for("bonded", spillway.is_bonded)
             real.carrier("lte", False)
             gateway.wait_for("DSL alone", uses_only("dsl"))
             alone = packet(lab, town, real, "one bond", haap, gateway)
             empty, slab = sizes.resident(haap.process.pid), kernel()
             begun = time.monotonic()
-            with gateways(lab, BONDS) as process:
+            with gateways(lab, lab.bonds) as process:
                 haap.wait_for("all are up", all_up, seconds=1800, every=2)
-                lab.figure("bonds", BONDS)
                 lab.figure("set_up_s", time.monotonic() - begun)
                 time.sleep(12)
-                lab.figure("kernel_kb_per_bond", (kernel() - slab) / BONDS)
+                lab.figure("kernel_kb_per_bond", (kernel() - slab) / lab.bonds)
                 asked(lab, haap)
                 lab.figure("resident_kb", sizes.resident(haap.process.pid))
-                lab.figure("resident_kb_per_bond", (sizes.resident(haap.process.pid) - empty) / BONDS)
+                lab.figure("resident_kb_per_bond", (sizes.resident(haap.process.pid) - empty) / lab.bonds)
                 with stopped(process):
                     among = packet(lab, town, real, "all bonds", haap, gateway)
                 for size in cost.SIZES:
-                    lab.at_most(f"a packet of {size} bytes: with all bonds to one", among[size] / alone[size], DEARER)
-                with stopped(process) if BONDS > ASKED_ABOUT else contextlib.nullcontext():
-                    restarted(lab, haap)
+                    dearer = among[size] / alone[size]
+                    lab.figure(f"packet_{size}_dearer", round(dearer, 3))
+                    lab.at_most(f"a packet of {size} bytes: with {lab.bonds} bonds to one", dearer, DEARER)
+                with stopped(process) if lab.bonds > TOO_MANY else contextlib.nullcontext():
+                    restarted(lab, haap, all_up)
                 ends = time.monotonic()
             haap.wait_for("all are given back", lambda status: status["summary"]["up"] == 1, seconds=600)
             lab.figure("tear_down_s", time.monotonic() - ends)
-
-
-def all_up(status: dict) -> bool:
-    return status["summary"]["up"] == BONDS + 1
 
 
 def kernel() -> int:
@@ -115,20 +141,21 @@ def packet(lab, town, real, name: str, *daemons) -> dict[int, float]:
     return took
 
 
-def restarted(lab, haap):
+def restarted(lab, haap, all_up):
     """kill -9, and a start: all bonds are taken over from what the kernel has."""
     # What had to wait for its turn while the processor was another's is over.
     time.sleep(12)
+    before = len(haap.log())
     haap.kill()
     devices = sizes.devices("haap")
     begun = time.monotonic()
     haap.start()
     haap.wait_for("answers for all", all_up, seconds=600, every=0.2)
     lab.figure("restart_answers_s", time.monotonic() - begun)
-    lab.wait("all is taken over", lambda: "reason=adopted" in haap.log(), seconds=600)
+    lab.wait("all is taken over", lambda: "reason=adopted" in haap.log()[before:], seconds=600)
     lab.figure("restart_adopted_s", time.monotonic() - begun)
     # Three Hellos of each gateway, where they say any.
-    time.sleep(30 if BONDS <= ASKED_ABOUT else 0)
+    time.sleep(30 if lab.bonds <= TOO_MANY else 0)
     lab.check("restarted: the same bonds", all_up(haap.status()) and sizes.devices("haap") == devices)
 
 
@@ -146,6 +173,7 @@ def gateways(lab, bonds):
         seen = json.loads(output.splitlines()[-1])
         for name in ("set_ups_per_s", "set_up_ms_p50", "set_up_ms_p99", "hello_ms_p50", "hello_ms_p99"):
             lab.figure(name, seen[name])
+        lab.figure("lost_legs", sum(seen["lost_legs"].values()))
         lab.check("no gateway lost a leg or a Hello", not seen["lost_legs"] and seen["up"] == bonds, str(seen))
 
 
@@ -154,12 +182,12 @@ def asked(lab, haap):
     cases = {
         "scrape": lambda: get("haap", "/metrics"), "page": lambda: get("haap", "/"), "top": lambda: get("haap", "/facts.json"),
         "status": lambda: json.loads(spillway.command("status", haap, "--json").stdout),
-        "status_one": lambda: json.loads(spillway.command("status", haap, f"gateway-{BONDS - 1}", "--json").stdout),
+        "status_one": lambda: json.loads(spillway.command("status", haap, f"gateway-{lab.bonds - 1}", "--json").stdout),
         "status_all": lambda: spillway.command("status", haap, "--all", "--json"),
         "status_worst": lambda: spillway.command("status", haap, "--sort", "health", "--filter", "unhealthy", "--json"),
         "version_alone": lambda: subprocess.run([str(spillway.binary()), "--version"], capture_output=True),
     }
-    if BONDS > ASKED_ABOUT:
+    if lab.bonds > TOO_MANY:
         del cases["status_all"]
     for name, ask in cases.items():
         took = []
@@ -175,12 +203,12 @@ def asked(lab, haap):
             lab.at_most("a scrape, ms", min(each[1] for each in took), 50)
         if name == "status_all":
             lab.figure("status_all_bytes", len(answer.stdout))
-            lab.check("all of them", len(json.loads(answer.stdout)["bonds"]) == BONDS + 1)
+            lab.check("all of them", len(json.loads(answer.stdout)["bonds"]) == lab.bonds + 1)
         if name == "status_one":
-            lab.check("the one", [bond["client"] for bond in answer["bonds"]] == [f"gateway-{BONDS - 1}"], str(answer)[:300])
+            lab.check("the one", [bond["client"] for bond in answer["bonds"]] == [f"gateway-{lab.bonds - 1}"], str(answer)[:300])
         if name == "status":
-            lab.check("a hundred of them", len(answer["bonds"]) == min(100, BONDS))
-    lab.check("metrics", values("haap")["spillway_bonds_up"] == BONDS + 1)
+            lab.check("a hundred of them", len(answer["bonds"]) == min(100, lab.bonds))
+    lab.check("metrics", values("haap")["spillway_bonds_up"] == lab.bonds + 1)
     used, begun = processor(haap), time.monotonic()
     time.sleep(30)
     lab.figure("samples_percent_of_a_processor", (processor(haap) - used) / (time.monotonic() - begun) / 10)
@@ -189,3 +217,30 @@ def asked(lab, haap):
 def processor(haap) -> float:
     """Milliseconds that the daemon has worked so far."""
     return sizes.worked(haap.process.pid) * 1e3
+
+
+def markdown(columns: list[Numbered]) -> str:
+    def ms(*names):
+        return lambda of: "; ".join(f"{of[f'{name}_ms']:.{1 if of[f'{name}_ms'] < 10 else 0}f}" for name in names if f"{name}_ms" in of)
+
+    lines = {
+        "all come at once: until the last is up, s": lambda of: f"{of['set_up_s']:.1f}",
+        "kernel's memory for each bond, kB": lambda of: f"{of['kernel_kb_per_bond']:.1f}",
+        "the daemon's memory for each bond, kB": lambda of: f"{of['resident_kb_per_bond']:.1f}",
+        "at rest, with Hellos each 10 s by both legs, counters read and plans compared: share of the processor":
+            lambda of: f"{of['samples_percent_of_a_processor']:.1f} %",
+        "a scrape of the metrics, ms": ms("scrape"),
+        "the page; `spillway top`, ms": ms("page", "top"),
+        "`spillway status` of the first hundred; of one; of the unhealthiest; of all, ms":
+            ms("status", "status_one", "status_worst", "status_all"),
+        "of these the program's start": ms("version_alone"),
+        "a packet of 64; of 1300 bytes by one leg of the real one: beside the same with no other bond":
+            lambda of: "; ".join(f"{of[f'packet_{size}_dearer']:.2f}" for size in cost.SIZES),
+        "a Hello is answered: median; 99 of 100, ms": lambda of: f"{of['hello_ms_p50']:.0f}; {of['hello_ms_p99']:.0f}",
+        "`kill -9` and a start: until a question is answered, s": lambda of: f"{of['restart_answers_s']:.1f}",
+        "until all is compared with the kernel, s": lambda of: f"{of['restart_adopted_s']:.1f}",
+        "legs lost by that": lambda of: f"{of['lost_legs']}",
+        "all end at once: until the last is gone, s": lambda of: f"{of['tear_down_s']:.1f}",
+    }
+    rows = [[words, *(text(each.figures) for each in columns)] for words, text in lines.items()]
+    return table(["bonds", *(f"{each.bonds}" for each in columns)], rows)

@@ -3,6 +3,7 @@
 import json
 import time
 
+from lab.measure.tables import table
 from lab.namespaces import run as command
 from lab.scenarios import blast, many
 from lab.spillway import Spillway, settings
@@ -15,6 +16,12 @@ COPY = "copy"
 # A guard against getting worse, as the figures in docs/performance.md are better: the whole path of a set-up, both legs'
 # requests and answers, their check and the record included, against nothing but the objects.
 MOST = 4.0
+WORDS = {
+    "ip": "`ip -batch`: the device, up, and a route",
+    "tc": "`tc -batch`: `clsact`, two filters, three actions",
+    "nft": "`nft -f`: seven elements, all bonds in one transaction",
+    "daemon": "the daemon: two requests and answers, their check, its record, and the objects, bond by bond",
+}
 
 prepare = blast.prepare
 
@@ -41,6 +48,8 @@ def run(lab):
         others = {name: took * 1e3 / BONDS for name, took in objects.copied(lab).items()}
         for name, took in others.items():
             lab.figure(f"{name}_ms", took)
+        rows = [[WORDS[name], f"{took:.2f}"] for name, took in (others | {"daemon": ours}).items()]
+        lab.save_now("programming.md", table(["", "ms"], rows))
         lab.at_most("a set-up, against the same objects by ip, tc and nft", ours / sum(others.values()), MOST)
 
 
