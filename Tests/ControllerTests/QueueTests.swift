@@ -72,16 +72,16 @@ import Testing
     }
 }
 
-/// When the queue is tried again.
 @Suite struct SampleTimesTests {
     /// However many are looked at, there is time for the rest.
     @Test func lookingHasAQuarterOfTheTimeAtMost() {
         #expect(SampleTimes.pause(10) == .milliseconds(200) && SampleTimes.pause(10_000) == .seconds(1))
-        #expect(SampleTimes.pause(.milliseconds(50), took: .milliseconds(12)) == .milliseconds(50))
-        #expect(SampleTimes.pause(.milliseconds(50), took: .milliseconds(150)) == .milliseconds(600))
+        #expect(SampleTimes.pause(atLeast: .milliseconds(50), took: .milliseconds(12)) == .milliseconds(50))
+        #expect(SampleTimes.pause(atLeast: .milliseconds(50), took: .milliseconds(150)) == .milliseconds(600))
     }
 }
 
+/// When the queue is tried again.
 @Suite struct QueueTrialTests {
     private let start = Instant(nanoseconds: 7_000_000_000)
 

@@ -12,7 +12,7 @@ struct SampleTimes {
 
     /// From one look to the next: looking has a quarter of the processor at most. Thousands are busy at once when a probe
     /// of each has no answer, as after a start while their gateways are away.
-    static func pause(_ pause: Duration, took: Duration) -> Duration { max(pause, took * 4) }
+    static func pause(atLeast least: Duration, took: Duration) -> Duration { max(least, took * 4) }
 
     var due: Instant? { busy.isEmpty ? nextAll : [nextAll, nextBusy].compactMap { $0 }.min() }
 }
@@ -59,19 +59,24 @@ extension Aggregator {
     }
 
     func sampleLTE(_ now: Instant) {
-        let begun = Clock.now()
         if let due = lteSampling.nextAll, due <= now {
             // Of the dictionary itself there would be a copy each time, as each of them is changed.
-            for id in Array(lteRates.keys) { sampleLTE(of: id, now) }
-            let took = Clock.now() - begun
-            let pause = SampleTimes.pause(SampleTimes.pause(lteRates.count), took: took)
+            let took = sampleLTE(of: Array(lteRates.keys), now)
+            let pause = SampleTimes.pause(atLeast: SampleTimes.pause(lteRates.count), took: took)
             lteSampling.nextAll = lteRates.isEmpty ? nil : now + pause
-            lteSampling.nextBusy = now + SampleTimes.pause(LegRate.interval, took: took)
+            lteSampling.nextBusy = now + SampleTimes.pause(atLeast: LegRate.interval, took: took)
         } else if let due = lteSampling.nextBusy, due <= now {
-            for id in lteSampling.busy { sampleLTE(of: id, now) }
-            lteSampling.nextBusy = now + SampleTimes.pause(LegRate.interval, took: Clock.now() - begun)
+            let took = sampleLTE(of: lteSampling.busy, now)
+            lteSampling.nextBusy = now + SampleTimes.pause(atLeast: LegRate.interval, took: took)
         }
         if !lteUnwritten.isEmpty { writeRecords() }
+    }
+
+    /// - Returns: how long it took
+    private func sampleLTE(of bonds: some Sequence<UInt32>, _ now: Instant) -> Duration {
+        let begun = Clock.now()
+        for id in bonds { sampleLTE(of: id, now) }
+        return Clock.now() - begun
     }
 
     private func sampleLTE(of id: UInt32, _ now: Instant) {
