@@ -137,13 +137,12 @@ import Testing
         return commands.joined(separator: "; ")
     }
 
-    /// What commands list, without what the kernel counts and numbers. By programs, which take a tenth of the time that a
-    /// test without optimization does. Sorted, as what was made anew comes last.
+    /// What commands list, without what the kernel counts and numbers. Sorted, as what was made anew comes last.
     private func view(_ listing: String) throws -> String {
         try shell(
-            #"""
-            text=$(\#(listing)) || exit
-            printf '%s\n' "$text" | sed -E '
+            listing,
+            through: #"""
+            sed -E '
             s/"(ifindex|link_index|index|handle|expires)":"?[0-9a-fx:]+"?,?//g
             s/"(valid|preferred)_life_time":[0-9]+,?//g
             s/"(installed|last_used|first_used|ref|bind|rx|pref|tag|jited|tentative)":[0-9a-z"]+,?//g

@@ -104,9 +104,9 @@ private let policies = LegPolicies.leg(from: IPPrefix(host: d), to: IPPrefix(hos
     private func view() throws -> String {
         // A state or policy on a line of its own, sorted, as what was made anew comes last.
         try shell(
-            #"""
-            text=$(ip -s xfrm state && ip xfrm policy) || exit
-            printf '%s\n' "$text" | sed -E 's/oseq 0x[0-9a-f]+//g; s/(add|use) [0-9]{4}.*//; s/^src/\n&/' |
+            "ip -s xfrm state && ip xfrm policy",
+            through: #"""
+            sed -E 's/oseq 0x[0-9a-f]+//g; s/(add|use) [0-9]{4}.*//; s/^src/\n&/' |
             awk 'BEGIN { RS = ""; FS = "\n"; OFS = " " } { $1 = $1; print }' | sort
             """#)
     }

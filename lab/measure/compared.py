@@ -3,6 +3,7 @@
 import dataclasses
 
 from lab.bars import PLAIN, Bars
+from lab.measure.tables import table
 
 NAMES = {
     "dsl": "DSL alone", "lte": "LTE alone", "bond": "the bond", "police": "the bond, `police`", "gre": "GRE, overflow",
@@ -74,10 +75,8 @@ def markdown(rows: list[dict], judged: list[tuple[str, Aim]]) -> str:
         _table([row for row in rows if "each_half_second" in row], _grown), "",
         f"Of {len(judged)} aims in these cases the bond missed {len(missed)}:", "",
     ]
-    parts += ["| case | aim | is | wanted |", "|---|---|---|---|"]
-    for name, each in missed:
-        parts.append(f"| {name} | {each.name} | {each.value:.3f}{'*' * each.doubtful} | {each.aim:g} |")
-    return "\n".join(parts) + "\n"
+    lines = [[name, each.name, f"{each.value:.3f}{'*' * each.doubtful}", f"{each.aim:g}"] for name, each in missed]
+    return "\n".join([*parts, table(["case", "aim", "is", "wanted"], lines)]) + "\n"
 
 
 def _zero(value: float) -> str:
@@ -103,12 +102,9 @@ def _grown(row: dict) -> str:
 
 def _table(rows: list[dict], text) -> str:
     ways = [way for way in NAMES if any(row["way"] == way for row in rows)]
-    lines = ["| links, LTE's delay and loss | load | " + " | ".join(NAMES[way] for way in ways) + " |"]
-    lines.append("|---|---|" + "---|" * len(ways))
-    for (cell, load), case in cases(rows).items():
-        texts = [text(case[way]) if way in case else "" for way in ways]
-        lines.append(f"| {described(cell)} | {traffic(load)} | " + " | ".join(texts) + " |")
-    return "\n".join(lines)
+    lines = [[described(cell), traffic(load), *(text(case[way]) if way in case else "" for way in ways)]
+             for (cell, load), case in cases(rows).items()]
+    return table(["links, LTE's delay and loss", "load", *(NAMES[way] for way in ways)], lines)
 
 
 def described(cell: str) -> str:

@@ -5,6 +5,7 @@ import textwrap
 
 from lab.bars import PLAIN, Bars
 from lab.failures import CAUSES
+from lab.measure.tables import table
 
 NAMES = {
     "bond": "the bond", "hello": "Hellos alone", "arp": "bonding, `arp_interval`", "miimon": "bonding, `miimon`",
@@ -47,13 +48,10 @@ def _stall(row: dict) -> str:
 
 def _table(rows: list[dict], text) -> str:
     ways = [way for way in NAMES if any(row["way"] == way and text(row) for row in rows)]
-    lines = ["| | " + " | ".join(NAMES[way] for way in ways) + " |", "|---|" + "---|" * len(ways)]
     by = {(row["cause"], row["way"]): row for row in rows}
-    for cause in CAUSES:
-        if any(row["cause"] == cause.name for row in rows):
-            texts = [text(by[cause.name, way]) if (cause.name, way) in by else "" for way in ways]
-            lines.append(f"| {cause.words} | " + " | ".join(texts) + " |")
-    return "\n".join(lines)
+    lines = [[cause.words, *(text(by[cause.name, way]) if (cause.name, way) in by else "" for way in ways)]
+             for cause in CAUSES if any(row["cause"] == cause.name for row in rows)]
+    return table(["", *(NAMES[way] for way in ways)], lines)
 
 
 def picture(rows: list[dict]) -> str:

@@ -2,8 +2,6 @@
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """A line for each row, below `head` and a rule. Nothing in a cell needs to be escaped."""
-    lines = ["| " + " | ".join(each) + " |" for each in (head, *rows)]
-    lines.insert(1, "|" + "---|" * len(head))
-    # What is empty is one space wide.
-    return "\n".join(lines).replace("|  |", "| |") + "\n"
+    """A line for each row, below `head` and a rule; no end of line after the last. Nothing in a cell needs to be escaped."""
+    lines = ["|" + "|".join(f" {cell} " if cell else " " for cell in each) + "|" for each in (head, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])

@@ -4,7 +4,7 @@ import json
 import time
 
 from lab import spillway
-from lab.measure import flow
+from lab.measure import flow, tables
 from lab.measure.ping import Pinger
 from lab.spillway import Spillway, is_bonded, settings
 from lab.topology import HAAP, SERVER, Topology
@@ -89,10 +89,8 @@ def markdown(rows) -> str:
     """A table with a line for each rate and loss, a column for each delay."""
     found = {(row["rate"], row["loss"], row["delay"]): row for row in rows}
     delays = sorted({row["delay"] for row in rows})
-    lines = ["| LTE rate | loss | " + " | ".join(f"+{delay} ms" for delay in delays) + " |"]
-    lines.append("|---|---|" + "---|" * len(delays))
+    lines = []
     for rate, loss in dict.fromkeys((row["rate"], row["loss"]) for row in rows):
         shares = [found.get((rate, loss, delay)) for delay in delays]
-        texts = [f"{row['share']:.2f}" if row else "" for row in shares]
-        lines.append(f"| {rate} % | {loss} % | " + " | ".join(texts) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append([f"{rate} %", f"{loss} %", *(f"{row['share']:.2f}" if row else "" for row in shares)])
+    return tables.table(["LTE rate", "loss", *(f"+{delay} ms" for delay in delays)], lines) + "\n"

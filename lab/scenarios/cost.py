@@ -21,7 +21,7 @@ GROUPS = 120
 # Bytes of an IP packet; a datagram has 28 less.
 SIZES = (64, 1300)
 PORT = 5301
-# What each way is, and what it may cost at most: what is aimed at, beside which docs/performance.md has the figures.
+# What each way is, and what is aimed at.
 WORDS = {
     "plain": ("plain forwarding, all hosts", ""),
     "gre": ("the kernel's GRE with key and sequence", ""),
@@ -148,4 +148,4 @@ def judged(lab, costs):
             lab.at_most(f"{name}, {size} bytes: against {peer}", extra[name][size] / extra[peer][size], most)
     rows = [[words, *(f"{(costs if name == 'plain' else extra)[name][size]:.1f}" for size in SIZES), aim]
             for name, (words, aim) in WORDS.items()]
-    lab.save_now("cost.md", table(["", *(f"{size} bytes" for size in SIZES), "aim"], rows))
+    lab.save_now("cost.md", table(["", *(f"{size} bytes" for size in SIZES), "aim"], rows) + "\n")

@@ -69,4 +69,4 @@ def markdown(figures) -> str:
         "share of the processor meanwhile": lambda each: f"{each('busy_processor_percent'):.2f} %",
     }
     rows = [[words, *(text(lambda name: figures[f"{host}_{name}"]) for host in ("hg", "haap"))] for words, text in lines.items()]
-    return table(["", "gateway", "aggregation point"], rows)
+    return table(["", "gateway", "aggregation point"], rows) + "\n"

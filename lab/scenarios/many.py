@@ -72,10 +72,6 @@ def measured(lab: Numbered):
         # The processor is for what is measured.
         haap.watched = False
         value = settings("hg", town, cin=real.cin, log={"level": "notice"})
-
-        def all_up(status: dict) -> bool:
-            return status["summary"]["up"] == lab.bonds + 1
-
         with haap, Spillway(lab, real.host, value) as gateway:
             haap.wait_for("answers", lambda status: status["summary"]["configured"] == lab.bonds + 1, seconds=60)
             gateway.wait_for("bonded", spillway.is_bonded)
@@ -85,7 +81,7 @@ def measured(lab: Numbered):
             empty, slab = sizes.resident(haap.process.pid), kernel()
             begun = time.monotonic()
             with gateways(lab, lab.bonds) as process:
-                haap.wait_for("all are up", all_up, seconds=1800, every=2)
+                haap.wait_for("all are up", all_up(lab.bonds), seconds=1800, every=2)
                 lab.figure("set_up_s", time.monotonic() - begun)
                 time.sleep(12)
                 lab.figure("kernel_kb_per_bond", (kernel() - slab) / lab.bonds)
@@ -99,10 +95,15 @@ def measured(lab: Numbered):
                     lab.figure(f"packet_{size}_dearer", round(dearer, 3))
                     lab.at_most(f"a packet of {size} bytes: with {lab.bonds} bonds to one", dearer, DEARER)
                 with stopped(process) if lab.bonds > TOO_MANY else contextlib.nullcontext():
-                    restarted(lab, haap, all_up)
+                    restarted(lab, haap)
                 ends = time.monotonic()
             haap.wait_for("all are given back", lambda status: status["summary"]["up"] == 1, seconds=600)
             lab.figure("tear_down_s", time.monotonic() - ends)
+
+
+def all_up(bonds: int):
+    """A condition: those that are played, and the real one."""
+    return lambda status: status["summary"]["up"] == bonds + 1
 
 
 def kernel() -> int:
@@ -141,7 +142,7 @@ def packet(lab, town, real, name: str, *daemons) -> dict[int, float]:
     return took
 
 
-def restarted(lab, haap, all_up):
+def restarted(lab, haap):
     """kill -9, and a start: all bonds are taken over from what the kernel has."""
     # What had to wait for its turn while the processor was another's is over.
     time.sleep(12)
@@ -150,13 +151,14 @@ def restarted(lab, haap, all_up):
     devices = sizes.devices("haap")
     begun = time.monotonic()
     haap.start()
-    haap.wait_for("answers for all", all_up, seconds=600, every=0.2)
+    haap.wait_for("answers for all", all_up(lab.bonds), seconds=600, every=0.2)
     lab.figure("restart_answers_s", time.monotonic() - begun)
     lab.wait("all is taken over", lambda: "reason=adopted" in haap.log()[before:], seconds=600)
     lab.figure("restart_adopted_s", time.monotonic() - begun)
     # Three Hellos of each gateway, where they say any.
-    time.sleep(30 if lab.bonds <= TOO_MANY else 0)
-    lab.check("restarted: the same bonds", all_up(haap.status()) and sizes.devices("haap") == devices)
+    if lab.bonds <= TOO_MANY:
+        time.sleep(30)
+    lab.check("restarted: the same bonds", all_up(lab.bonds)(haap.status()) and sizes.devices("haap") == devices)
 
 
 @contextlib.contextmanager
@@ -221,7 +223,11 @@ def processor(haap) -> float:
 
 def markdown(columns: list[Numbered]) -> str:
     def ms(*names):
-        return lambda of: "; ".join(f"{of[f'{name}_ms']:.{1 if of[f'{name}_ms'] < 10 else 0}f}" for name in names if f"{name}_ms" in of)
+        def text(of: dict[str, float]) -> str:
+            took = [of[f"{name}_ms"] for name in names if f"{name}_ms" in of]
+            return "; ".join(f"{each:.1f}" if each < 10 else f"{each:.0f}" for each in took)
+
+        return text
 
     lines = {
         "all come at once: until the last is up, s": lambda of: f"{of['set_up_s']:.1f}",
@@ -243,4 +249,4 @@ def markdown(columns: list[Numbered]) -> str:
         "all end at once: until the last is gone, s": lambda of: f"{of['tear_down_s']:.1f}",
     }
     rows = [[words, *(text(each.figures) for each in columns)] for words, text in lines.items()]
-    return table(["bonds", *(f"{each.bonds}" for each in columns)], rows)
+    return table(["bonds", *(f"{each.bonds}" for each in columns)], rows) + "\n"

@@ -49,7 +49,7 @@ def run(lab):
         for name, took in others.items():
             lab.figure(f"{name}_ms", took)
         rows = [[WORDS[name], f"{took:.2f}"] for name, took in (others | {"daemon": ours}).items()]
-        lab.save_now("programming.md", table(["", "ms"], rows))
+        lab.save_now("programming.md", table(["", "ms"], rows) + "\n")
         lab.at_most("a set-up, against the same objects by ip, tc and nft", ours / sum(others.values()), MOST)
 
 
