@@ -39,6 +39,19 @@ import Testing
         #expect(colouring(later: 15, rate: 100_000).plan.patience > colouring(later: 15).plan.patience)
     }
 
+    /// What a window of CUBIC is after it was told once to be smaller still fills both legs.
+    @Test func aFlowThatIsToldToSlowDownHasEnoughLeft() {
+        let near = colouring(later: 15).plan, far = colouring(later: 50).plan
+        #expect(near.target == near.patience + 15_000_000)
+        // By DSL 20 ms pass without a queue.
+        let roundTrip = far.patience + 70_000_000
+        #expect((roundTrip + far.target - far.patience) * 7 / 10 >= roundTrip / 100 * 99)
+        #expect(far.limit >= far.target + 100_000_000)
+        // A queue of half a second is not worth it.
+        let veryFar = colouring(later: 215).plan
+        #expect(veryFar.target == veryFar.patience + 15_000_000)
+    }
+
     @Test func theFirstLegRestsForAsLongAsLTEIsLaterWhereThatIsNotLong() {
         #expect(colouring(later: 15).plan.later == 17_000_000)
         #expect(colouring(later: 215).plan.later == 0)

@@ -43,6 +43,7 @@ extension Colouring {
         plan.mask = mask
         plan.pin_mask = pins ? mask : 0
         plan.overhead = (UInt32(overhead), UInt32(secondaryOverhead))
+        var slack: UInt64 = 0
         switch sharing {
         case .overflow where plan.legs == 3:
             // A flow whose packets wait for each other at the far end must have enough under way to keep the first leg
@@ -54,6 +55,10 @@ extension Colouring {
             let much = second.end == nil || isFar ? later - min(later, Queue.little) : 0
             plan.patience = much &+ much / 4 &+ Queue.margin
             guard !isFar else { break }
+            // CUBIC takes three tenths off its window when it is told to slow down. The rest still fills both legs if three
+            // sevenths of a round trip had waited here, and round trips are long where packets of both legs have patience:
+            // 118 ms where the second one is 50 ms later.
+            slack = much
             plan.later = second.delay + Queue.jitter
             // What the first leg carries meanwhile is there sooner without the second one.
             let soon = LegRate.carried(firstRate, .nanoseconds(Int64(later)))
@@ -65,10 +70,10 @@ extension Colouring {
         case .packets(let share): plan.packet_share = share
         case .flows(let share): plan.flow_share = share
         }
-        plan.target = Queue.target &+ plan.patience
+        plan.target = Queue.target &+ plan.patience &+ slack
         plan.interval = Queue.interval &+ 4 &* plan.patience
         let alone = plan.legs == 2 ? cost : first
-        plan.limit = max(Queue.limit &+ plan.patience, (alone &* Queue.leastRoom) >> 16)
+        plan.limit = max(Queue.limit &+ plan.patience &+ slack, (alone &* Queue.leastRoom) >> 16)
         return plan
     }
 
