@@ -49,11 +49,11 @@ enum Constants {
 
     /// How often the controller is asked whether packets passed: often while a first packet must wake the bond.
     static let trafficSampleQuiet = Duration.seconds(1)
-    static let trafficSampleBusy = Duration.milliseconds(50)
+    static let trafficSampleBusy = Duration.milliseconds(40)
     /// Samples in a row with packets that make a flow, how long a flow may bring nothing before the leg is asked, and
     /// how often it is asked: while there is no answer, and while there are answers but no packets.
     static let flowSamples = 3
-    static let silence = Duration.milliseconds(150)
+    static let silence = Duration.milliseconds(120)
     static let probeRetry = Duration.milliseconds(80)
     static let probeInterval = Duration.milliseconds(250)
     /// How long the aggregator waits for a sample of the kernel's counters.
