@@ -27,6 +27,8 @@ TABLES = {
     "qdisc": ["tc", "-j", "qdisc", "show"],
 }
 
+SETTINGS = ("ipv4/ip_forward", "ipv4/conf", "ipv6/conf")
+
 # What a kernel makes by itself when the module is loaded.
 FALLBACK_DEVICES = ("gre0", "gretap0", "erspan0", "ip6gre0", "ip6tnl0", "sit0", "tunl0", "ip_vti0", "ip6_vti0")
 
@@ -51,9 +53,10 @@ def dump(host: str) -> list[str]:
     lines += _ruleset(host)
     for kind in ("state", "policy"):
         lines += [f"xfrm {kind} {line.strip()}" for line in run(host, "ip", "xfrm", kind).splitlines() if line.strip()]
-    settings = run(host, "sysctl", "-a", "-r", r"^net\.ipv[46]\.(conf|ip_forward)", check=False).splitlines()
-    skipped = tuple(f".{device}." for device in FALLBACK_DEVICES) + (".stable_secret",)
-    lines += [f"sysctl {line}" for line in settings if not any(word in line for word in skipped)]
+    # `sysctl -a` looks at all there is, five times as long.
+    settings = run(host, "grep", "-rs", "", *(f"/proc/sys/net/{each}" for each in SETTINGS), check=False).splitlines()
+    skipped = tuple(f"/{device}/" for device in FALLBACK_DEVICES)
+    lines += [f"sysctl {line.removeprefix('/proc/sys/')}" for line in settings if not any(word in line for word in skipped)]
     return sorted(lines)
 
 
@@ -104,8 +107,18 @@ def settle(lab, *hosts: str) -> None:
     """Waits until the kernel has seen that all links are up, and has tried the IPv6 addresses that it gave them."""
     time.sleep(1)
     for host in hosts:
-        untried = ("ip", "-6", "address", "show", "tentative")
-        lab.wait(f"{host}: addresses are tried", lambda: not run(host, *untried).strip(), seconds=10)
+        _tried(lab, host)
+
+
+def settled(lab, host: str) -> list[str]:
+    """What `dump` returns once the kernel has tried the addresses that it gave the host."""
+    _tried(lab, host)
+    return dump(host)
+
+
+def _tried(lab, host: str) -> None:
+    untried = ("ip", "-6", "address", "show", "tentative")
+    lab.wait(f"{host}: addresses are tried", lambda: not run(host, *untried).strip(), seconds=10)
 
 
 def _filters(host: str, device: str) -> list[str]:

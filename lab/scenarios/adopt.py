@@ -10,7 +10,6 @@ from lab import namespaces, spillway
 from lab.measure import capture, flow, state
 from lab.measure.order import CONTROL_PROTOCOLS
 from lab.measure.ping import Pinger, ping
-from lab.scenarios.life import settled
 from lab.spillway import Spillway, is_bonded, settings
 from lab.topology import CLIENT, HAAP6, SERVER, Topology
 
@@ -29,7 +28,7 @@ prepare = spillway.prepare
 
 def run(lab):
     with Topology.load("village") as network:
-        before = {host: settled(lab, host) for host in ("hg", "haap")}
+        before = {host: state.settled(lab, host) for host in ("hg", "haap")}
         for name, overflow, more in (("police", "police", {}), ("queue", "queue", {}), ("IPv6", "queue", DEPLOYED)):
             ipv6 = bool(more)
             colour = {"overflow": overflow}
@@ -54,7 +53,7 @@ def run(lab):
                     half_way(lab, hg, haap)
                     others(lab, hg)
             for host in ("hg", "haap"):
-                left = state.difference(before[host], settled(lab, host))
+                left = state.difference(before[host], state.settled(lab, host))
                 lab.check(f"{name}, {host}: an orderly end leaves nothing", not left, "; ".join(left)[:1500])
 
 

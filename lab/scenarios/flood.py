@@ -13,7 +13,7 @@ from lab.topology import CLIENT, HAAP, SERVER, Topology
 VIRTUAL_TIME = True
 PROGRAM = programs.program("flood")
 NEEDS = [spillway.binary(), PROGRAM, trace.PROGRAM]
-RATE, SECONDS = 100_000, 3
+RATE, SECONDS = 100_000, 2
 # Sender and receiver share a processor of 10⁹ instructions a second, which this much keeps busy.
 LEAST = 40_000
 # Ten looks a second at the paths of both legs, two questions each, are 40. Without these limits it asks as often as the
@@ -86,7 +86,7 @@ def bonded(lab, hg, haap, name, sources, **what):
         def more(key):
             return hg.status()["bond"]["legs"][leg][key] - was["legs"][leg][key]
 
-        lab.at_least(f"{name}: Hellos by {leg.upper()}", more("hellos_sent"), 2)
+        lab.at_least(f"{name}: Hellos by {leg.upper()}", more("hellos_sent"), 1)
         # One that was lost would be missing for good.
         lab.wait(f"{name}: all Hellos by {leg.upper()} are answered",
                  lambda: more("hellos_answered") >= more("hellos_sent"), seconds=3)
@@ -121,8 +121,8 @@ def asked(lab, haap, error: bytes, seconds=1) -> float:
 
 def newcomer(lab, network):
     """A gateway that has no bond yet gets one meanwhile."""
-    flood = Flood(SPOOFED, seconds=5)
-    time.sleep(1)
+    flood = Flood(SPOOFED, seconds=4)
+    time.sleep(0.5)
     began = time.monotonic()
     with Spillway(lab, "hg", settings("hg", network)) as hg:
         hg.wait_for("bonded", is_bonded, 5)

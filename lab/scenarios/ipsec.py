@@ -12,7 +12,7 @@ from lab import namespaces, spillway
 from lab.measure import capture, flow, ipsec, state
 from lab.measure.ping import ping
 from lab.scenario import REPOSITORY
-from lab.scenarios.life import ip4, settled
+from lab.scenarios.life import ip4
 from lab.spillway import Spillway, is_bonded, settings
 from lab.topology import HAAP, HAAP6, SERVER, SERVER6, Topology
 
@@ -31,10 +31,10 @@ def run(lab):
     # As udev does where there is one: without it AES costs more than all the rest.
     namespaces.run(None, "modprobe", "-q", "aesni_intel", check=False)
     with Topology.load("village") as network:
-        before = {host: settled(lab, host) for host in ("hg", "haap")}
+        before = {host: state.settled(lab, host) for host in ("hg", "haap")}
         bond(lab, network, False, "aes-gcm", whole)
         for host in ("hg", "haap"):
-            left = state.difference(before[host], settled(lab, host))
+            left = state.difference(before[host], state.settled(lab, host))
             lab.check(f"{host}: nothing is left after an orderly end", not left, "; ".join(left)[:1500])
         used_salt(lab)
         bond(lab, network, True, "aes-cbc", restarts)

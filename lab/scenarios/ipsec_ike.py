@@ -10,7 +10,6 @@ from lab.measure import capture, flow, ipsec, state
 from lab.measure.frames import Probe, ip_packet
 from lab.measure.ping import ping
 from lab.scenarios.ipsec import ESP, GRE
-from lab.scenarios.life import settled
 from lab.spillway import CIN, Spillway, is_bonded, settings, uses_only
 from lab.strongswan import Authority, StrongSwan
 from lab.topology import CLIENT, HAAP, HAAP6, SERVER, Topology
@@ -34,7 +33,7 @@ prepare = spillway.prepare
 def run(lab):
     namespaces.run(None, "modprobe", "-q", "aesni_intel", check=False)
     with Topology.load("village") as network:
-        before = {host: settled(lab, host) for host in ("hg", "haap")}
+        before = {host: state.settled(lab, host) for host in ("hg", "haap")}
         secret = {"keys": "ike", "secret": "for the lab"}
         bond(lab, network, "IPv4 by secret", False, {"hg": secret, "haap": secret}, None)
         authority = Authority(lab.out / "authority")
@@ -44,7 +43,7 @@ def run(lab):
         for host in ("hg", "haap"):
             # Charon has taken its states along; the kernel forgets by itself what it asked for.
             lab.wait(f"{host}: no states", lambda: not namespaces.run(host, "ip", "xfrm", "state"), seconds=200)
-            left = state.difference(before[host], settled(lab, host))
+            left = state.difference(before[host], state.settled(lab, host))
             lab.check(f"{host}: nothing is left after an orderly end", not left, "; ".join(left)[:1500])
 
 

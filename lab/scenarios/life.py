@@ -20,7 +20,7 @@ prepare = spillway.prepare
 
 def run(lab):
     with Topology.load("village") as network:
-        before = {host: settled(lab, host) for host in ("hg", "haap")}
+        before = {host: state.settled(lab, host) for host in ("hg", "haap")}
         # Hellos as an operator has them: a daemon that is killed is missed by its peer after 40 s.
         haap = Spillway(lab, "haap", settings("haap", network, session={"active_hello_interval": "10 s"}))
         hg = Spillway(lab, "hg", settings("hg", network))
@@ -30,18 +30,12 @@ def run(lab):
             one_leg(lab, network, hg)
             garbage(lab, network, hg, haap)
         for host in ("hg", "haap"):
-            left = state.difference(before[host], settled(lab, host))
+            left = state.difference(before[host], state.settled(lab, host))
             lab.check(f"{host}: nothing is left after an orderly end", not left, "; ".join(left)[:1500])
         with haap, hg:
             hg.wait_for("bonded once more", is_bonded)
             for daemon, other in ((hg, haap), (haap, hg)):
                 killed(lab, network, daemon, hg)
-
-
-def settled(lab, host: str) -> list[str]:
-    """The host's state once the kernel has finished with the addresses it gave itself."""
-    lab.wait(f"{host} has settled", lambda: not any("tentative" in line for line in state.dump(host)))
-    return state.dump(host)
 
 
 def readable(lab):

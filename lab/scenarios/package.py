@@ -8,7 +8,6 @@ from lab import namespaces, systemd
 from lab.measure import flow, state
 from lab.measure.ping import Pinger, ping
 from lab.scenarios.adopt import devices
-from lab.scenarios.life import settled
 from lab.spillway import Spillway, is_bonded, settings
 from lab.systemd import Service, System
 from lab.topology import CLIENT, SERVER, Topology
@@ -37,7 +36,7 @@ def run(lab):
         with haap, System(lab, "hg") as system:
             clean = files(system)
             installed(lab, system)
-            before = settled(lab, "hg")
+            before = state.settled(lab, "hg")
             hg = Service(lab, system, settings("hg", network))
             system.run("systemctl", "enable", "--now", systemd.PACKAGE)
             has_all = lambda status: is_bonded(status) and status["addresses"].get("address")
@@ -146,7 +145,7 @@ def removed(lab, hg, before):
     system = hg.system
     system.run("dpkg", "-r", systemd.PACKAGE)
     lab.check("removed: it does not run", not system.run("pgrep", "-x", "spillway", check=False).stdout)
-    left = state.difference(before, settled(lab, "hg"))
+    left = state.difference(before, state.settled(lab, "hg"))
     lab.check("removed: nothing is left in the kernel", not left, "; ".join(left)[:1500])
     kept = system.path("/etc/spillway/spillway.toml").exists() and not system.path("/usr/sbin/spillway").exists()
     lab.check("removed: settings are kept", kept, version(system))

@@ -10,7 +10,6 @@ import time
 from lab import namespaces, spillway
 from lab.measure import state
 from lab.measure.ping import Pinger
-from lab.scenarios.life import settled
 from lab.spillway import Spillway, is_bonded, settings
 from lab.topology import HAAP, SERVER, Topology
 
@@ -98,7 +97,7 @@ def run(lab):
                 namespaces.run(host, "ip", "-batch", "-", text=OTHERS)
                 namespaces.run(host, "nft", "-f", "-", text=OTHER_RULES)
                 namespaces.run(host, *"tc filter add dev bond0 ingress pref 7 matchall action pass".split())
-            before = {host: settled(lab, host) for host in daemons}
+            before = {host: state.settled(lab, host) for host in daemons}
             # A flow that goes on: 200 ms between packets, more of them than all this takes.
             pings = Pinger("client", SERVER, 5000)
             times = [change(lab, daemons[each[0]], *each[1:]) for each in CHANGES if each[4] not in WHOLE]

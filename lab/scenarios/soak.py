@@ -42,10 +42,10 @@ def run(lab):
     with Town.load("village") as town, Crowd(BONDS - len(town.gateways)) as crowd:
         soak = Soak(lab, town, crowd)
         hosts = [soak.haap.host, *(each.host for each in town.gateways)]
-        before = {host: settled(lab, host) for host in hosts}
+        before = {host: state.settled(lab, host) for host in hosts}
         with soak.haap:
             soak.haap.wait_for("answers", lambda status: True)
-            empty = settled(lab, "haap")
+            empty = state.settled(lab, "haap")
             soak.begin()
             for number in range(ROUNDS):
                 soak.flap(number)
@@ -53,14 +53,8 @@ def run(lab):
             soak.grown()
             soak.end(empty)
         for host in hosts:
-            left = state.difference(before[host], settled(lab, host))
+            left = state.difference(before[host], state.settled(lab, host))
             lab.check(f"{host}: nothing is left after an orderly end", not left, "; ".join(left)[:1500])
-
-
-def settled(lab, host: str) -> list[str]:
-    """The host's state once the kernel has finished with the addresses it gave itself."""
-    lab.wait(f"{host} has settled", lambda: not any("tentative" in line for line in state.dump(host)))
-    return state.dump(host)
 
 
 class Soak:
@@ -256,7 +250,7 @@ class Soak:
         self.haap.wait_for("has no bond", lambda status: not status["bonds"] and status["summary"]["up"] == 0)
         leases = lambda status: sum(status["addresses"][each]["leases"] for each in ("dhcp4", "dhcp6"))
         self.haap.wait_for("has no lease", lambda status: leases(status) == 0, seconds=LEASE_S * 2)
-        left = state.difference(empty, settled(self.lab, "haap"))
+        left = state.difference(empty, state.settled(self.lab, "haap"))
         self.lab.check("haap: with the last bond all is as before the first", not left, "; ".join(left)[:1500])
 
 

@@ -7,7 +7,6 @@ from lab import namespaces, systemd
 from lab.measure import state
 from lab.measure.ping import Pinger, ping
 from lab.scenarios.adopt import devices
-from lab.scenarios.life import settled
 from lab.scenarios.privileges import BOUNDS, KEPT
 from lab.spillway import is_bonded, settings
 from lab.systemd import Service, System
@@ -28,7 +27,7 @@ prepare = systemd.prepare
 
 def run(lab):
     with Topology.load("village") as network:
-        before = {host: settled(lab, host) for host in ("hg", "haap")}
+        before = {host: state.settled(lab, host) for host in ("hg", "haap")}
         with System(lab, "hg") as near, System(lab, "haap") as far:
             for system in (near, far):
                 system.run("dpkg", "-i", systemd.package(0))
@@ -64,7 +63,7 @@ def run(lab):
                 shown = system.properties("ActiveState", "Result")
                 well = shown == {"ActiveState": "inactive", "Result": "success"}
                 lab.check(f"{host}: stopped well", well, str(shown))
-                left = state.difference(before[host], settled(lab, host))
+                left = state.difference(before[host], state.settled(lab, host))
                 lab.check(f"{host}: nothing is left in the kernel", not left, "; ".join(left)[:1500])
 
 
