@@ -234,7 +234,7 @@ import Testing
         pair.trafficFlows = true
         while pair.gateway.wantedHelloState == .idle { pair.run(for: .milliseconds(50)) }
         // Less than it takes to give up the legs.
-        pair.run(for: .milliseconds(400))
+        pair.run(for: .milliseconds(300))
         #expect(pair.gateway.helloState == .idle)
         pair.blackholes = []
         pair.run(for: .seconds(2))
