@@ -27,7 +27,7 @@ TABLES = {
     "qdisc": ["tc", "-j", "qdisc", "show"],
 }
 
-SETTINGS = ("ipv4/ip_forward", "ipv4/conf", "ipv6/conf")
+SETTINGS = ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv4/conf", "/proc/sys/net/ipv6/conf")
 
 # What a kernel makes by itself when the module is loaded.
 FALLBACK_DEVICES = ("gre0", "gretap0", "erspan0", "ip6gre0", "ip6tnl0", "sit0", "tunl0", "ip_vti0", "ip6_vti0")
@@ -54,7 +54,7 @@ def dump(host: str) -> list[str]:
     for kind in ("state", "policy"):
         lines += [f"xfrm {kind} {line.strip()}" for line in run(host, "ip", "xfrm", kind).splitlines() if line.strip()]
     # `sysctl -a` looks at all there is, five times as long.
-    settings = run(host, "grep", "-rs", "", *(f"/proc/sys/net/{each}" for each in SETTINGS), check=False).splitlines()
+    settings = run(host, "grep", "-r", "--exclude=stable_secret", "", *SETTINGS).splitlines()
     skipped = tuple(f"/{device}/" for device in FALLBACK_DEVICES)
     lines += [f"sysctl {line.removeprefix('/proc/sys/')}" for line in settings if not any(word in line for word in skipped)]
     return sorted(lines)

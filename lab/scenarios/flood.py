@@ -86,7 +86,7 @@ def bonded(lab, hg, haap, name, sources, **what):
         def more(key):
             return hg.status()["bond"]["legs"][leg][key] - was["legs"][leg][key]
 
-        lab.at_least(f"{name}: Hellos by {leg.upper()}", more("hellos_sent"), 1)
+        lab.at_least(f"{name}: Hellos by {leg.upper()}", more("hellos_sent"), 2)
         # One that was lost would be missing for good.
         lab.wait(f"{name}: all Hellos by {leg.upper()} are answered",
                  lambda: more("hellos_answered") >= more("hellos_sent"), seconds=3)
