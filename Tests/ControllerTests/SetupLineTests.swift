@@ -21,6 +21,22 @@ import Testing
         #expect(line.add(request(3)) == .waits)
     }
 
+    /// There is room for the end of each bond, whoever else waits, and a second Tear Down, by the other leg, is the same.
+    @Test func eachBondEndsOnce() {
+        var line = SetupLine()
+        func end(_ key: UInt32, _ leg: LegID = .primary) -> SetupLine.Request {
+            SetupLine.Request(
+                message: ControlMessage(type: .tearDown, leg: leg, key: key), source: .v4(IPv4Address(10, 1, 0, 1)),
+                destination: .v4(IPv4Address(10, 9, 0, 1)))
+        }
+        for number in 0..<UInt32(SetupLine.limit) { #expect(line.add(request(number)) == .waits) }
+        #expect(line.add(end(1)) == .waits && line.add(end(2)) == .waits)
+        #expect(line.add(end(1, .secondary)) == .waitsAlready)
+        for number in 0..<UInt32(SetupLine.limit) { #expect(line.next() == request(number)) }
+        #expect(!line.isEmpty && line.next() == end(1) && line.next() == end(2) && line.isEmpty)
+        #expect(line.add(end(1)) == .waits)
+    }
+
     /// Whatever comes, and however long: so many wait, and no more.
     @Test func thereIsAnEnd() {
         var line = SetupLine()

@@ -97,7 +97,8 @@ def measured(lab: Numbered):
                 with stopped(process) if lab.bonds > TOO_MANY else contextlib.nullcontext():
                     restarted(lab, haap)
                 ends = time.monotonic()
-            haap.wait_for("all are given back", lambda status: status["summary"]["up"] == 1, seconds=600)
+            # A question about all costs them a tenth of a second.
+            haap.wait_for("all are given back", lambda status: status["summary"]["up"] == 1, seconds=300, every=1)
             lab.figure("tear_down_s", time.monotonic() - ends)
 
 

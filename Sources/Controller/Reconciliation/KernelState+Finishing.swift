@@ -56,7 +56,7 @@ extension KernelState {
 
     /// What stands where other objects are about to be made goes first.
     func removeLeftovers(before objects: [KernelObject]) {
-        if leftovers.isEmpty, ended.isEmpty { return }
+        if objects.isEmpty || leftovers.isEmpty && ended.isEmpty { return }
         let wanted = Set(objects.map(\.identity))
         if ended.contains(where: { wanted.contains($0.link.identity) }) { deleteEnded() }
         for (owner, left) in leftovers {

@@ -170,7 +170,8 @@ final class Aggregator: Role {
             for input in filterList(of: id) { run(point.handle(input, now: now)) }
         }
         let nextSetup = takeSetups(now)
-        common.state.deleteEnded()
+        // Many together take the kernel less time.
+        if setups.isEmpty || common.state.ended.count >= 256 { common.state.deleteEnded() }
         return [
             more, nextSetup, point.deadline, watch.due, leases?.work(now), rounds.due, lteSampling.due,
             radius, prefixWait.due, ipsec?.work(now), common.state.mend(now),
@@ -193,13 +194,15 @@ final class Aggregator: Role {
         finishTakeover()
         putAddresses(Clock.now(), takesBonds: !point.isDraining)
         ipsec?.stop()
+        common.state.deleteEnded()
         radius?.finish(leaves: true)
         writeRecords()
     }
 
     private func receive(_ socket: ControlSocket) {
         common.drain(socket, settings.dialect) { message, received in
-            guard message.type != .setupRequest else {
+            // While bonds are taken over no Setup Request has its turn, and an end need not wait for that.
+            if message.type == .setupRequest || takeover == nil && point.ends(message, from: received.source) {
                 return line(SetupLine.Request(message: message, source: received.source, destination: received.destination))
             }
             receivedAt = received.at

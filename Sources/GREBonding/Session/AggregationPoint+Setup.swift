@@ -2,6 +2,11 @@ import Addresses
 
 // Messages and setup requests at the aggregator: RFC 8157 §5.1–§5.3, §5.6.15, §7.
 extension AggregationPoint {
+    /// Whether a message is a bond's end, said by its gateway (RFC 8157 §5.5).
+    public func ends(_ message: ControlMessage, from source: IPAddress) -> Bool {
+        message.type == .tearDown && sessionOfKey[message.key].flatMap { sessions[$0]?.legs[message.leg]?.address } == source
+    }
+
     mutating func receive(
         _ message: ControlMessage, from source: IPAddress, to destination: IPAddress, _ now: Instant,
         _ effects: inout [Effect]
