@@ -27,11 +27,11 @@ deb: packages
 	$(call say,building the Debian package)
 	deploy/debian/build
 
-# Two processors. A build leaves a third of them idle, so builds and the fuzzer run at once; then the virtual machines and
-# the unit tests, each of which has one thread for most of its time.
+# Two processors. A build leaves a third of them idle, so two run at once; then what has one thread for most of its time:
+# the kernel's tests beside all that needs no virtual machine, and the scenarios, two at a time.
 test: packages
-	$(MAKE) --no-print-directory -j2 tests static smoke
-	$(MAKE) --no-print-directory -j2 kernel unit size
+	$(MAKE) --no-print-directory -j2 tests static
+	$(MAKE) --no-print-directory -j2 kernel unit smoke size
 	$(MAKE) --no-print-directory lab
 
 # Debug information beyond line numbers is for debuggers, and takes the compiler time.

@@ -44,7 +44,7 @@ SPARSE = 50
 GUARDS = {"share": 0.85, "better": 0.95, "first": 0.9, "peer": 0.95, "added_ms": 20}
 # A window that has to be half as long again takes longer to grow.
 FAR_GUARDS = GUARDS | {"first": 0.6}
-LOSSY_GUARDS = GUARDS | {"better": 1, "first": 0.65, "peer": 0.7}
+LOSSY_GUARDS = GUARDS | {"better": 0.95, "first": 0.65, "peer": 0.5}
 # There the bond may do without LTE.
 FAR_LOSSY_GUARDS = GUARDS | {"better": 0.9, "first": 0.25, "peer": 0.6}
 

@@ -45,7 +45,7 @@ final class Aggregator: Role {
     var lteRecalled: [UInt32: LegRateRecord] = [:]
     /// Of bonds that have one leg alone.
     var lteRemembered: [UInt32: RememberedLegRate] = [:]
-    private var setups = SetupLine()
+    var setups = SetupLine()
     var lteSampling = SampleTimes()
     var receivedAt = Instant(nanoseconds: 0)
     private(set) var radius: RADIUSService?
@@ -162,7 +162,7 @@ final class Aggregator: Role {
         defer { deviceMTUs = [:] }
         let more = takeover == nil ? nil : goOn(.milliseconds(5))
         let radius = radius?.work(now)
-        if let deadline = point.deadline, deadline <= now { run(point.handle(.timeout, now: now)) }
+        runTimers(now)
         readPaths(now)
         sampleBonds(now)
         sampleLTE(now)
@@ -170,8 +170,7 @@ final class Aggregator: Role {
             for input in filterList(of: id) { run(point.handle(input, now: now)) }
         }
         let nextSetup = takeSetups(now)
-        // Many together take the kernel less time.
-        if setups.isEmpty || common.state.ended.count >= 256 { common.state.deleteEnded() }
+        deleteEnded(now)
         return [
             more, nextSetup, point.deadline, watch.due, leases?.work(now), rounds.due, lteSampling.due,
             radius, prefixWait.due, ipsec?.work(now), common.state.mend(now),
@@ -211,25 +210,6 @@ final class Aggregator: Role {
                     .message(message, from: received.source, to: received.destination), now: received.at))
         }
         for address in socket.tooBig() { watch.doubt(address, now: Clock.now()) }
-    }
-
-    private func line(_ request: SetupLine.Request) {
-        switch setups.add(request) {
-        case .waits: break
-        case .waitsAlready: common.count(DiscardReason.duplicate.rawValue)
-        case .noRoom: common.count("flood")
-        }
-    }
-
-    /// - Returns: when the next one has its turn; nil: none waits
-    private func takeSetups(_ now: Instant) -> Instant? {
-        // What is made must not be held to be there.
-        if takeover != nil { return nil }
-        repeat {
-            guard let next = setups.next() else { return nil }
-            run(point.handle(.message(next.message, from: next.source, to: next.destination), now: Clock.now()))
-        } while Clock.now() < now + SetupLine.turn
-        return setups.isEmpty ? nil : now
     }
 
     func run(_ effects: [AggregationPoint.Effect]) {

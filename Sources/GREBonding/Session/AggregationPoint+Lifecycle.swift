@@ -71,12 +71,14 @@ extension AggregationPoint {
         }
     }
 
+    /// Of those that are due a few; the others are still due afterwards.
     mutating func runTimers(_ now: Instant, _ effects: inout [Effect]) {
         while let request = pending.popDue(now) {
             // The operator's system said nothing: the gateway is told so and may come back soon (codes 11, 12).
             deny(request, .managementError(during: request.leg), &effects)
         }
-        while let id = deadlines.popDue(now) {
+        for _ in 0..<Constants.timersAtOnce {
+            guard let id = deadlines.popDue(now) else { break }
             var unanswered: PendingSetup?
             update(id, now, &effects) { session, effects in unanswered = session.runTimers(now, &effects) }
             // Tunnel verification went unanswered: the old bond is dead, the new request is taken (§5.6.15).

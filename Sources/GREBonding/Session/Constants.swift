@@ -64,6 +64,9 @@ enum Constants {
 
     /// Bonds are ended in steps while the aggregator drains.
     static let drainStep = Duration.milliseconds(100)
+    /// Sessions whose timers run in one go: the end of one takes whoever runs them a millisecond or more, and thousands end
+    /// at once when a network fails.
+    static let timersAtOnce = 16
 
     /// RFC 8157 §5.6.15: one initial attempt and two retries.
     static let verificationAttempts = 3
