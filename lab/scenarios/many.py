@@ -97,8 +97,9 @@ def measured(lab: Numbered):
                 with stopped(process) if lab.bonds > TOO_MANY else contextlib.nullcontext():
                     restarted(lab, haap)
                 ends = time.monotonic()
-            # A question about all costs them a tenth of a second.
-            haap.wait_for("all are given back", lambda status: status["summary"]["up"] == 1, seconds=300, every=1)
+            # A question to that many costs them a third of a second.
+            pause = 2 if lab.bonds > TOO_MANY else 0.1
+            haap.wait_for("all are given back", lambda status: status["summary"]["up"] == 1, seconds=300, every=pause)
             lab.figure("tear_down_s", time.monotonic() - ends)
 
 
