@@ -27,17 +27,16 @@ deb: packages
 	$(call say,building the Debian package)
 	deploy/debian/build
 
-# Two processors. A build leaves a third of them idle, so two run at once; then what has one thread for most of its time:
-# the kernel's tests beside all that needs no virtual machine, and the scenarios, two at a time.
+# Two processors: two builds at once, as one leaves a third of them idle; then what has one thread for most of its time, as
+# soon as what it needs is built; then the scenarios, two at a time.
 test: packages
-	$(MAKE) --no-print-directory -j2 tests static
-	$(MAKE) --no-print-directory -j2 kernel unit smoke size
+	$(MAKE) --no-print-directory -j2 tests static kernel unit smoke size
 	$(MAKE) --no-print-directory lab
 
-# Debug information beyond line numbers is for debuggers, and takes the compiler time.
+# Debug information beyond line numbers is for debuggers, and takes the compiler time, as do modules in several batches.
 tests: packages
 	$(call say,building the unit tests)
-	$(SWIFT) build --build-tests -Xswiftc -gline-tables-only
+	$(SWIFT) build --build-tests -Xswiftc -gline-tables-only -Xswiftc -driver-batch-count -Xswiftc 1
 
 unit: tests
 	$(call say,running the unit tests)
@@ -58,7 +57,7 @@ lab: static
 	$(call say,running in the lab what is shipped: $(SCENARIOS))
 	SPILLWAY_BINARY=$(CURDIR)/.build/static/spillway lab/run --json --jobs 2 --timeout 2400 --out $(OUT) $(SCENARIOS)
 
-size: packages
+size: static
 	$(call say,comparing what is shipped with its budget)
 	lab/size
 

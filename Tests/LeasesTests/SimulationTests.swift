@@ -141,7 +141,7 @@ struct Simulation {
     }
 
     @Test(arguments: Simulation.Kind.allCases) func allAgreeWhateverHappened(_ kind: Simulation.Kind) {
-        Self.expectNoProblem(Self.seeds("SPILLWAY_SEEDS", kind == .served ? 30 : 10)) { seed in
+        Self.expectNoProblem(Self.seeds("SPILLWAY_SEEDS", kind == .served ? 20 : 6)) { seed in
             var simulation = Simulation(kind, seed: seed)
             return simulation.run()
         }

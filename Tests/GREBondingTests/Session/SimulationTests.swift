@@ -128,8 +128,8 @@ struct Simulation {
 
 @Suite struct SimulationTests {
     private static var seeds: UInt64 {
-        guard let text = getenv("SPILLWAY_SEEDS") else { return 200 }
-        return UInt64(String(cString: text)) ?? 200
+        guard let text = getenv("SPILLWAY_SEEDS") else { return 120 }
+        return UInt64(String(cString: text)) ?? 120
     }
 
     @Test func bothEndsAgreeWhateverHappened() {
