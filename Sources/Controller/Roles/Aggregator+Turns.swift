@@ -18,7 +18,7 @@ extension Aggregator {
         }
     }
 
-    /// Many together take the kernel less time, but it answers nobody until all are gone.
+    /// Many together take the kernel less time, but nobody is answered until all are gone.
     func deleteEnded(_ now: Instant) {
         let moreMayEnd = !setups.isEmpty || point.deadline.map { $0 <= now } == true
         if !moreMayEnd || common.state.ended.count >= 64 { common.state.deleteEnded() }

@@ -160,7 +160,7 @@ final class Aggregator: Role {
     func work() -> Instant? {
         let now = Clock.now()
         defer { deviceMTUs = [:] }
-        let more = takeover == nil ? nil : goOn(.milliseconds(5))
+        let more = takeover == nil ? nil : goOn(SetupLine.turn)
         let radius = radius?.work(now)
         runTimers(now)
         readPaths(now)

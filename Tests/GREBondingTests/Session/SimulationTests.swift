@@ -128,8 +128,7 @@ struct Simulation {
 
 @Suite struct SimulationTests {
     private static var seeds: UInt64 {
-        guard let text = getenv("SPILLWAY_SEEDS") else { return 120 }
-        return UInt64(String(cString: text)) ?? 120
+        getenv("SPILLWAY_SEEDS").flatMap { UInt64(String(cString: $0)) } ?? 120
     }
 
     @Test func bothEndsAgreeWhateverHappened() {
