@@ -80,21 +80,21 @@ import Testing
         }
     }
 
-    /// Ten thousand items come as one generation of the rule set, and go as one.
-    @Test func tenThousandItemsAreOneTransaction() throws {
+    /// A thousand items come as one generation of the rule set, and go as one. The scenario `bypass-lists` has ten thousand.
+    @Test func aThousandItemsAreOneTransaction() throws {
         let policy = PolicyTableTests.table()
-        var items = (0..<4000).map {
+        var items = (0..<400).map {
             FilterItem(
                 .destinationIPAndPort, description: "pair \($0)", value: "198.18.\($0 / 250).\($0 % 250):\(1024 + $0 % 7)")
         }
-        items += (0..<3000).map {
+        items += (0..<300).map {
             FilterItem(.destinationIP, description: "host \($0)", value: "198.19.\($0 / 250).\($0 % 250)")
         }
-        items += (0..<2500).map {
+        items += (0..<250).map {
             FilterItem(
                 .sourceIPAndPort, description: "pair \($0)", value: "[2001:db8:77::\(String($0, radix: 16))]:\(2000 + $0 % 5)")
         }
-        items += (0..<500).map {
+        items += (0..<50).map {
             FilterItem(
                 .destinationIPRangeAndPort, description: "range \($0)",
                 value: "2001:db8:77::\(String($0, radix: 16))0-2001:db8:77::\(String($0, radix: 16))9:\(2000 + $0 % 5)")
@@ -114,14 +114,14 @@ import Testing
             var elements = MatchSets(items).elements
             _ = try apply([:])
             #expect(try apply(elements) == 1)
-            #expect(try count() == 10_000)
+            #expect(try count() == 1000)
             elements[.destinationAndPort4]?.removeAll { $0.comment == "pair 0" }
             #expect(try apply(elements) == 1)
-            #expect(try count() == 9999)
+            #expect(try count() == 999)
             let hit = try state.tables.elements(
-                [[.ipv4(IPv4Address(198, 18, 3, 7)), .inetService(1024 + 757 % 7)], [.ipv4(IPv4Address(198, 18, 0, 0)), .inetService(1024)]],
+                [[.ipv4(IPv4Address(198, 18, 1, 7)), .inetService(1024 + 257 % 7)], [.ipv4(IPv4Address(198, 18, 0, 0)), .inetService(1024)]],
                 of: PolicyTable.set(.operator, .destinationAndPort4))
-            #expect(hit[0]?.comment == "pair 757" && hit[1] == nil)
+            #expect(hit[0]?.comment == "pair 257" && hit[1] == nil)
             let inside = try state.tables.elements(
                 [[.ipv4(IPv4Address(198, 19, 1, 2))], [.ipv4(IPv4Address(198, 20, 1, 2))]],
                 of: PolicyTable.set(.operator, .destination4))

@@ -121,7 +121,7 @@ def asked(lab, haap, error: bytes, seconds=1) -> float:
 
 def newcomer(lab, network):
     """A gateway that has no bond yet gets one meanwhile."""
-    flood = Flood(SPOOFED, seconds=4)
+    flood = Flood(SPOOFED, seconds=3)
     time.sleep(0.5)
     began = time.monotonic()
     with Spillway(lab, "hg", settings("hg", network)) as hg:

@@ -12,7 +12,7 @@ VIRTUAL_TIME = True
 NEEDS = [spillway.binary()]
 # Seconds without traffic: some Hellos of each leg, which each daemon has a wake-up for.
 QUIET_S = 40
-BUSY_S = 8
+BUSY_S = 4
 
 prepare = spillway.prepare
 

@@ -93,7 +93,7 @@ def whole(lab, network, hg, haap):
 
 def rate(lab, network):
     for way in ("down", "up"):
-        got = flow.tcp("client", "server", SERVER, 4, reverse=way == "down", omit=3)
+        got = flow.tcp("client", "server", SERVER, 2, reverse=way == "down", omit=3)
         # 8 + 8 + 16 bytes of ESP, 2 behind the padding; the padding of full packets is none.
         limit = network.bond_limit_mbit(way, inner_mtu=LINK_MTU - 20 - 32 - 2 - 12, esp=34)
         lab.figure(f"{way}_mbit", got.mbit)

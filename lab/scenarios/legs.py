@@ -112,7 +112,7 @@ def moved(lab, network, hg, haap):
     """A WAN address that changes revives the leg; neither the bond nor a connection ends."""
     before = hg.status()["bond"]
     index = device_index("hg"), device_index("haap")
-    transfer = flow.TCP("client", "server", SERVER, 8, reverse=True)
+    transfer = flow.TCP("client", "server", SERVER, 5, reverse=True)
     for leg, address in ((network.lte, "10.2.0.77"), (network.dsl, "10.1.0.77")):
         time.sleep(1)  # It flows.
         lab.event(f"{leg.name} gets another address")

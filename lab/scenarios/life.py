@@ -129,7 +129,7 @@ def fire(packets):
 def killed(lab, network, daemon, hg):
     """The kernel goes on without the daemon: unordered perhaps, but lost nothing."""
     session = hg.status()["bond"]["session_id"]
-    transfer = flow.TCP("client", "server", SERVER, 4, reverse=True)
+    transfer = flow.TCP("client", "server", SERVER, 3, reverse=True)
     pinged = ping("client", SERVER, 5)
     lab.event(f"kill -9 of spillway in {daemon.host}")
     daemon.kill()

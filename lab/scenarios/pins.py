@@ -101,7 +101,7 @@ def marked(lab, name):
 
 def bulk(lab, network):
     """A flow that keeps to a leg and would fill it: its queue is as short as that of all others."""
-    got = flow.tcp("server", "client", CLIENT, 4, omit=2, port=7600)
+    got = flow.tcp("server", "client", CLIENT, 2, omit=2, port=7600)
     sender = got.raw["end"]["streams"][0]["sender"]
     lab.figure("bulk_mbit", got.mbit)
     lab.figure("bulk_round_trip_ms", sender["mean_rtt"] / 1000)
