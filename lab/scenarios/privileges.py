@@ -46,7 +46,7 @@ def run(lab):
                 if before:
                     # What the leg carries has to be found again first.
                     got = flow.tcp("client", "server", SERVER, 2, reverse=True, omit=3)
-                    lab.at_least(f"{who}: share of the sum", got.mbit / network.bond_limit_mbit("down"), 0.7)
+                    lab.at_least(f"{who}: share of the sum", got.mbit / network.bond_limit_mbit("down"), 0.9)
             time.sleep(0.1)
             # What other daemons of this machine write there, they write as root without the right to do so anywhere.
             os.chown("/run/spillway", 0, 0)
