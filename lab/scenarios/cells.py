@@ -1,5 +1,6 @@
 """Never worse than the best single leg: one TCP flow with LTE slow, lossy, far, in 36 combinations (village); half an hour."""
 
+import itertools
 import json
 import time
 
@@ -11,6 +12,7 @@ from lab.topology import HAAP, SERVER, Topology
 
 VIRTUAL_TIME = True
 NEEDS = [spillway.binary()]
+# Rates of LTE in percent, losses in percent, further delays in ms.
 RATES, LOSSES, DELAYS = (100, 50, 10, 1), (0, 0.1, 1), (0, 50, 200)
 SECONDS, OMIT = 6, 6
 # A window that has to grow to several hundred packets at a round trip of half a second takes TCP that long; and so
@@ -26,27 +28,19 @@ PING_MS = 30.5
 # LTE's rate as the daemons are told it, whatever the link has.
 TOLD = Topology.load("village").lte.down.mbit
 
-QUEUE = {"overflow": "queue"}
-
 prepare = spillway.prepare
 
 
 def run(lab):
-    table(lab, [(rate, loss, delay) for rate in RATES for loss in LOSSES for delay in DELAYS])
-
-
-def table(lab, cells, seconds=SECONDS, start=OMIT):
-    """Measures cells of (rate of LTE in percent, loss in percent, further delay in ms), and checks each. `seconds` are
-    measured, after `start` of them."""
     with Topology.load("village") as network:
-        told = {host: settings(host, network, colour=QUEUE) for host in ("hg", "haap")}
+        told = {host: settings(host, network, colour={"overflow": "queue"}) for host in ("hg", "haap")}
         dsl = flow.tcp("haap", "hg", network.dsl.hg_address, 4, bind=HAAP, omit=2).mbit
         lab.figure("dsl_mbit", dsl)
         rows = []
-        for rate, loss, delay in cells:
+        for rate, loss, delay in itertools.product(RATES, LOSSES, DELAYS):
             mbit = TOLD * rate / 100
             network.lte.change(up_mbit=mbit, down_mbit=mbit, loss_percent=loss, delay_ms=25 + delay)
-            row = cell(lab, network, told, dsl, rate, loss, delay, seconds, start)
+            row = cell(lab, network, told, dsl, rate, loss, delay)
             rows.append(row)
             lab.save("cells.json", {"dsl_mbit": dsl, "cells": rows})
             name = f"LTE {rate} %, loss {loss} %, +{delay} ms"
@@ -57,11 +51,10 @@ def table(lab, cells, seconds=SECONDS, start=OMIT):
         (lab.out / "cells.md").write_text(markdown(rows))
 
 
-def cell(lab, network, told, dsl, rate, loss, delay, seconds, start) -> dict:
+def cell(lab, network, told, dsl, rate, loss, delay) -> dict:
     far = delay >= 200 and rate >= (10 if loss == 0 else 50)
-    omit = FAR_OMIT if far else start
-    if delay >= 200 or loss >= 1:
-        seconds = max(seconds, LONG)
+    omit = FAR_OMIT if far else OMIT
+    seconds = LONG if delay >= 200 or loss >= 1 else SECONDS
     # A slower or as fast LTE leg cannot be the better one.
     lte = 0.0
     if network.lte.down.mbit > network.dsl.down.mbit:

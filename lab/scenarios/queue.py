@@ -13,7 +13,6 @@ from lab.measure.capture import Capture, packets
 from lab.measure.counters import Counters, tcp_counters
 from lab.measure.explained import Explained
 from lab.measure.frames import Wires
-from lab.scenarios import cells
 from lab.spillway import Spillway, is_bonded, settings, uses_only
 from lab.topology import CLIENT, SERVER, Topology
 
@@ -41,8 +40,9 @@ def run(lab):
 @contextlib.contextmanager
 def bonded(lab, network, **gateway):
     """Both daemons with one queue before both legs, the gateway first; `gateway`: how that one is started."""
-    haap = Spillway(lab, "haap", settings("haap", network, colour=cells.QUEUE))
-    with haap, Spillway(lab, "hg", settings("hg", network, colour=cells.QUEUE), **gateway) as hg:
+    colour = {"overflow": "queue"}
+    haap = Spillway(lab, "haap", settings("haap", network, colour=colour))
+    with haap, Spillway(lab, "hg", settings("hg", network, colour=colour), **gateway) as hg:
         hg.wait_for("bonded", is_bonded)
         yield hg, haap
 
